@@ -1,0 +1,60 @@
+"""Makers of small videos and images for these tests."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+
+
+def moving(count: int, height: int = 32, width: int = 48, seed: int = 0) -> np.ndarray:
+    """Smooth frames that all differ: a gradient that drifts and a bright box that moves."""
+    rows, columns = np.mgrid[:height, :width]
+    frames = np.empty((count, height, width, 3), np.uint8)
+    for t in range(count):
+        frames[t] = np.stack([40 + rows * 2 + t, 60 + columns, 120 + rows + seed], axis=-1).clip(0, 255)
+        left = (3 * t) % (width - 8)
+        frames[t, 4:12, left : left + 8] = (230, 120, 30)
+    return frames
+
+
+def encode(
+    path: Path,
+    frames: np.ndarray,
+    *,
+    codec: str = "libx264",
+    pixels: str = "yuv420p",
+    stamps: list[int] | None = None,
+    options: dict[str, str] | None = None,
+    rotation: float | None = None,
+    mirrored: bool = False,
+) -> Path:
+    """Encodes frames at 25 a second by hand, with what the library's own writer doesn't offer."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options or {"crf": "10"})
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = pixels
+        stream.codec_context.time_base = Fraction(1, 25)
+        if rotation is not None:
+            stream.set_display_rotation(rotation, hflip=mirrored)
+        for i, frame in enumerate(frames):
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(format=pixels)
+            picture.pts, picture.time_base = (stamps or range(len(frames)))[i], Fraction(1, 25)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return path
+
+
+def images(folder: Path, frames: np.ndarray, *, suffix: str = ".png", name: str = "frame{}") -> Path:
+    """Saves frames as images whose numbers aren't padded."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, frame in enumerate(frames):
+        Image.fromarray(frame).save(folder / (name.format(i) + suffix))
+    return folder
+
+
+def decode_all(path: Path) -> np.ndarray:
+    """Every frame of a video, decoded from the start by a loop of its own."""
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])

@@ -1,0 +1,43 @@
+"""Unpaired video translation: losses written as the paper's equations, planned into the fewest batched calls."""
+
+from vtrans import catalog as _catalog
+from vtrans import interop, testing
+from vtrans.assembly import build
+from vtrans.expressions import detach, frozen, join, noise, reverse, unroll
+from vtrans.losses import Loss, Schedule
+from vtrans.model import StepReport, TranslationModel
+from vtrans.networks.initialization import initialize
+from vtrans.objective import LossReport, Phase
+from vtrans.recipes import Recipe
+from vtrans.registry import criteria, discriminators, distances, generators, losses, predictors, recipes
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Loss",
+    "LossReport",
+    "Phase",
+    "Recipe",
+    "Schedule",
+    "StepReport",
+    "TranslationModel",
+    "build",
+    "criteria",
+    "detach",
+    "discriminators",
+    "distances",
+    "frozen",
+    "generators",
+    "initialize",
+    "interop",
+    "join",
+    "losses",
+    "noise",
+    "predictors",
+    "recipes",
+    "reverse",
+    "testing",
+    "unroll",
+]
+
+

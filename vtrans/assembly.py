@@ -1,0 +1,334 @@
+"""From names and options to a model: recipes resolved, losses overridden, networks made and seeded."""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import nn
+
+from vtrans import registry
+from vtrans.errors import refusal, unknown
+from vtrans.expressions import networks_in
+from vtrans.losses import Loss
+from vtrans.model import TranslationModel
+from vtrans.objective import Phase
+from vtrans.recipes.base import Part, PartPerDomain, Recipe
+
+_KINDS = {"G": registry.generators, "P": registry.predictors, "D": registry.discriminators}
+_DOMAINS = ("x", "y")
+
+LossOverrides = Mapping[str, Any] | Sequence[Any]
+
+
+def build(
+    recipe: str,
+    *,
+    generator: PartPerDomain | None = None,
+    predictor: PartPerDomain | None = None,
+    discriminator: PartPerDomain | None = None,
+    losses: LossOverrides | None = None,
+    channels: int | Mapping[str, int] = 3,
+    clip_length: int | None = None,
+    warm_up: int = 0,
+    frozen_predictors: bool = False,
+    phases: Sequence[Phase | Mapping[str, Any]] | None = None,
+    networks: Mapping[str, nn.Module] | None = None,
+    seed: int = 0,
+) -> TranslationModel:
+    """Builds a model from a recipe's name, and what is to differ from it.
+
+    A part is named, or named with options: ``"resnet_6blocks"``, ``("resnet", {"blocks": 4, "width": 32})``; a mapping
+    ``{"x": …, "y": …}`` gives the domains different ones. Only networks that a loss uses are made. The initial weights
+    of each depend on (seed, name) alone, so that recipes compare from equal starts.
+
+    Args:
+        recipe: A registered recipe; ``vtrans.recipes`` lists them.
+        generator: Both generators; by domain it is the domain they produce.
+        predictor: Both predictors.
+        discriminator: Both discriminators.
+        losses: A mapping changes the recipe's list: a number is a weight (of a loss there or added), ``None`` drops a
+            loss, a mapping gives options (``{"loss": "cycle", …}`` adds one under a name of its own). A sequence
+            replaces the list: losses, names or (name, options) pairs.
+        channels: Channels of the frames, one number or ``{"x": …, "y": …}``.
+        clip_length: Frames in a training clip; by default the recipe's.
+        warm_up: Steps for which the predictors alone learn, on real streams, before the generators start.
+        frozen_predictors: Whether the predictors stand frozen while the generators train.
+        phases: The phases, replacing the recipe's (not with ``warm_up`` or ``frozen_predictors``).
+        networks: Networks by name, such as ``{"E_X": encoder}``, used as they are.
+        seed: Seed of the initial weights.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: An unknown recipe, part, loss or option; the nearest match is named. Or parts that do not fit.
+
+    Example:
+        >>> import vtrans
+        >>> model = vtrans.build("recycle_gan", losses={"cycle": 5.0, "recycle": {"distance": "l2"}},
+        ...                      generator=("resnet", {"blocks": 1, "width": 4}),
+        ...                      predictor=("unet", {"depth": 3, "width": 4}))
+        >>> list(model.losses)
+        ['adversarial', 'recurrent', 'recycle', 'cycle']
+        >>> vtrans.build(**model.config).config == model.config
+        True
+    """
+    chosen = _recipe(recipe)
+    per_domain = _channels(channels)
+    named, notes = _losses(chosen, losses, per_domain)
+    parts = {
+        "G": _parts("generator", generator if generator is not None else chosen.generator),
+        "P": _parts("predictor", predictor if predictor is not None else chosen.predictor),
+        "D": _parts("discriminator", discriminator if discriminator is not None else chosen.discriminator),
+    }
+    given = dict(networks or {})
+    made = _networks(named, parts, per_domain, given, seed)
+    steps = _phases(phases if phases is not None else chosen.phases, named, made, warm_up, frozen_predictors)
+    length = clip_length if clip_length is not None else chosen.clip_length
+    if isinstance(length, bool) or not isinstance(length, int) or length < 1:
+        raise ValueError(refusal("clip_length", allowed="a whole number of frames above 0", got=repr(length)))
+    config = None
+    if not given and all(loss.name in registry.losses for loss in named.values()):
+        config = {
+            "recipe": recipe,
+            "generator": _part_data("G", parts["G"]),
+            "predictor": _part_data("P", parts["P"]),
+            "discriminator": _part_data("D", parts["D"]),
+            "losses": [_loss_data(name, loss) for name, loss in named.items()],
+            "channels": per_domain,
+            "clip_length": length,
+            "phases": [_phase_data(phase) for phase in steps],
+            "seed": seed,
+        }
+    return TranslationModel(
+        networks=made,
+        losses=named,
+        phases=steps,
+        channels=per_domain,
+        clip_length=length,
+        config=config,
+        seed=seed,
+        notes=notes,
+    )
+
+
+def _recipe(name: str) -> Recipe:
+    made = registry.recipes.create(name)
+    if not isinstance(made, Recipe):
+        raise TypeError(refusal(f"recipe {name!r}", allowed="a function that returns a Recipe", got=type(made).__name__))
+    return made
+
+
+def _channels(channels: int | Mapping[str, int]) -> dict[str, int]:
+    per_domain = {domain: channels for domain in _DOMAINS} if isinstance(channels, int) else dict(channels)
+    if set(per_domain) != set(_DOMAINS) or not all(isinstance(n, int) and n > 0 for n in per_domain.values()):
+        raise ValueError(refusal("channels", allowed="a number above 0, or {'x': …, 'y': …}", got=channels))
+    return {domain: int(per_domain[domain]) for domain in _DOMAINS}
+
+
+def _losses(
+    recipe: Recipe, overrides: LossOverrides | None, channels: Mapping[str, int]
+) -> tuple[dict[str, Loss], list[str]]:
+    named = recipe.named_losses
+    asked: set[str] = set()
+    if isinstance(overrides, Mapping):
+        for name, override in overrides.items():
+            if override is None:
+                if name not in named:
+                    raise ValueError(unknown("loss to drop", name, named))
+                del named[name]
+            else:
+                named[name] = _overridden(name, named.get(name), override)
+                asked.add(name)
+    elif isinstance(overrides, str):
+        raise TypeError(refusal("losses", allowed="a mapping or a sequence", got=repr(overrides)))
+    elif overrides is not None:
+        named = {}
+        for item in overrides:
+            name, loss = _named_loss(item)
+            if name in named:
+                raise ValueError(refusal("losses", allowed="one loss of each name", got=f"{name!r} twice"))
+            named[name] = loss
+        asked = set(named)
+    if not named:
+        raise ValueError(refusal("losses", allowed="at least one loss", got="none left"))
+    notes = []
+    if channels["x"] != channels["y"]:
+        for name in [name for name, loss in named.items() if loss.needs_equal_channels]:
+            if name in asked:
+                raise ValueError(
+                    refusal(
+                        f"losses[{name!r}]",
+                        allowed="domains with the same channels",
+                        got=f"{channels['x']} in x and {channels['y']} in y",
+                        why="It applies a generator to frames of the domain that it produces",
+                        fix=f"Drop it with losses={{{name!r}: None}}, or give both domains the same channels",
+                    )
+                )
+            del named[name]
+            notes.append(
+                f"{name} is left out: x has {channels['x']} channels and y has {channels['y']}, "
+                "and it applies a generator to frames of the domain that it produces."
+            )
+            warnings.warn(notes[-1], stacklevel=3)
+    return named, notes
+
+
+def _overridden(name: str, present: Loss | None, override: Any) -> Loss:
+    if isinstance(override, Loss):
+        return override
+    options = dict(override) if isinstance(override, Mapping) else {"weight": override}
+    if set(options) and set(options) <= {"x", "y", "points"}:
+        options = {"weight": options}
+    if present is not None:
+        changed: Loss = registry.losses.create(present.name, **{**present.options, **options})
+        return changed
+    made: Loss = registry.losses.create(options.pop("loss", name), **options)
+    return made
+
+
+def _named_loss(item: Any) -> tuple[str, Loss]:
+    if isinstance(item, Loss):
+        return item.name, item
+    if isinstance(item, str):
+        return item, registry.losses.create(item)
+    if isinstance(item, Sequence) and len(item) == 2 and isinstance(item[0], str):
+        return item[0], _overridden(item[0], None, item[1])
+    raise TypeError(refusal("losses", allowed="losses, names or (name, options) pairs", got=repr(item)))
+
+
+def _parts(argument: str, spec: PartPerDomain) -> dict[str, tuple[str, dict[str, Any]]]:
+    if isinstance(spec, Mapping):
+        if set(spec) != set(_DOMAINS):
+            raise ValueError(refusal(argument, allowed="a part, or one for each of 'x' and 'y'", got=repr(dict(spec))))
+        return {domain: _part(f"{argument}[{domain!r}]", spec[domain]) for domain in _DOMAINS}
+    return {domain: _part(argument, spec) for domain in _DOMAINS}
+
+
+def _part(argument: str, spec: Part) -> tuple[str, dict[str, Any]]:
+    if isinstance(spec, str):
+        return spec, {}
+    if isinstance(spec, Sequence) and len(spec) == 2 and isinstance(spec[0], str) and isinstance(spec[1], Mapping):
+        return spec[0], dict(spec[1])
+    raise TypeError(
+        refusal(argument, allowed="a name such as 'unet', or a pair ('unet', {'depth': 6})", got=repr(spec))
+    )
+
+
+def _networks(
+    losses: Mapping[str, Loss],
+    parts: Mapping[str, Mapping[str, tuple[str, dict[str, Any]]]],
+    channels: Mapping[str, int],
+    given: Mapping[str, nn.Module],
+    seed: int,
+) -> dict[str, nn.Module]:
+    """The networks that the losses name, each with weights that depend on (seed, name) alone."""
+    names: dict[str, None] = {}
+    for loss in losses.values():
+        for term in loss.directions():
+            for stream in term.streams:
+                names.update(dict.fromkeys(networks_in(stream)))
+    made: dict[str, nn.Module] = {}
+    for name in sorted(names, key=lambda name: ("GPD".find(name[0]) % 9, name)):
+        role, _, domain = name.partition("_")
+        domain = domain.lower()
+        if name in given:
+            made[name] = given[name]
+        elif role in _KINDS:
+            part, options = parts[role][domain]
+            other = "y" if domain == "x" else "x"
+            shape = (
+                {"in_channels": channels[other], "out_channels": channels[domain]}
+                if role == "G"
+                else {"channels": channels[domain]}
+            )
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(zlib.crc32(f"{seed}/{name}".encode()))
+                made[name] = _KINDS[role].create(part, **shape, **options)
+        else:
+            raise ValueError(
+                refusal(
+                    f"network {name}", allowed="given by networks=", got="none", fix=f"Pass networks={{{name!r}: …}}"
+                )
+            )
+    for name in given:
+        if name not in made:
+            raise ValueError(unknown("network", name, made, fix="No loss uses it."))
+    return made
+
+
+def _phases(
+    given: Sequence[Phase | Mapping[str, Any]] | None,
+    losses: Mapping[str, Loss],
+    networks: Mapping[str, nn.Module],
+    warm_up: int,
+    frozen_predictors: bool,
+) -> list[Phase]:
+    if isinstance(warm_up, bool) or not isinstance(warm_up, int) or warm_up < 0:
+        raise ValueError(refusal("warm_up", allowed="a whole number of steps, 0 for none", got=repr(warm_up)))
+    roles = list(dict.fromkeys(name.partition("_")[0] for name in networks))
+    if (warm_up or frozen_predictors) and (given is not None or "P" not in roles):
+        raise ValueError(
+            refusal(
+                "warm_up and frozen_predictors",
+                allowed="a recipe with predictors and its own phases",
+                got="phases=" if given is not None else f"networks {', '.join(networks)}",
+                fix="Write the phases out with phases=[vtrans.Phase(…), …]" if given is not None else "",
+            )
+        )
+    if given is not None:
+        return [phase if isinstance(phase, Phase) else Phase(**phase) for phase in given]
+    trained = tuple(role for role in roles if role != "D" and not (frozen_predictors and role == "P"))
+    phases = [Phase("generators", trained, start=warm_up)]
+    if frozen_predictors:
+        useful = tuple(name for name, loss in losses.items() if _trains(loss, phases[0]))
+        phases = [Phase("generators", trained, losses=useful, start=warm_up)]
+    if any(term.phase == "discriminators" for loss in losses.values() for term in loss.directions()):
+        phases.append(Phase("discriminators", ("D",), start=warm_up))
+    if warm_up:
+        first = Phase("warm_up", ("P",), terms="generators", stop=warm_up)
+        real = tuple(name for name, loss in losses.items() if _predicts_real(loss))
+        if not real:
+            raise ValueError(
+                refusal("warm_up", allowed="a recipe whose predictors learn from real streams", got=", ".join(losses))
+            )
+        phases.insert(0, Phase("warm_up", first.trains, terms="generators", losses=real, stop=warm_up))
+    return phases
+
+
+def _trains(loss: Loss, phase: Phase) -> bool:
+    """Whether a loss trains anything in a phase."""
+    return any(
+        trained and phase.trained(name)
+        for term in loss.directions()
+        for stream in term.streams
+        for name, trained in networks_in(stream).items()
+    )
+
+
+def _predicts_real(loss: Loss) -> bool:
+    """Whether the loss is about predictors on real frames alone."""
+    terms = [term for term in loss.directions() if term.phase == "generators"]
+    names = {name for term in terms for stream in term.streams for name in networks_in(stream)}
+    return bool(names) and all(name.startswith("P_") for name in names)
+
+
+def _part_data(role: str, parts: Mapping[str, tuple[str, dict[str, Any]]]) -> Any:
+    """A part with every option that was resolved, as plain data."""
+    data = {}
+    for domain, (name, options) in parts.items():
+        data[domain] = [name, {**_KINDS[role][name].defaults, **options}]
+    return data["x"] if data["x"] == data["y"] else data
+
+
+def _loss_data(name: str, loss: Loss) -> list[Any]:
+    return [loss.name, loss.options] if name == loss.name else [name, {"loss": loss.name, **loss.options}]
+
+
+def _phase_data(phase: Phase) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(phase).items()}

@@ -1,0 +1,91 @@
+"""Checks of the clips a model is given, before any work is done on them."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from vtrans.errors import refusal
+from vtrans.expressions import Clip
+
+ClipInput = Tensor | Mapping[str, Tensor]
+"""A clip ``(batch, time, channel, height, width)`` in [-1, 1], or a mapping with it as ``"frames"`` and other streams."""
+
+_TOLERANCE = 1e-3
+
+
+def named_clips(domain: str, clip: ClipInput) -> dict[Clip, Tensor]:
+    """The streams of a clip by the name under which expressions know them."""
+    if isinstance(clip, Mapping):
+        if "frames" not in clip:
+            raise ValueError(refusal(domain, allowed="a mapping that has 'frames'", got=f"keys {', '.join(clip)}"))
+        return {Clip(domain, name): stream for name, stream in clip.items()}
+    return {Clip(domain): clip}
+
+
+def check_frames(argument: str, frames: object, channels: int) -> None:
+    """Refuses what is no batch of clips in [-1, 1].
+
+    The range is read where that costs nothing, on the CPU.
+    """
+    if not isinstance(frames, Tensor):
+        raise TypeError(refusal(argument, allowed="a tensor", got=type(frames).__name__))
+    shape = tuple(frames.shape)
+    if frames.ndim != 5:
+        raise ValueError(
+            refusal(
+                argument,
+                allowed="a clip (batch, time, channel, height, width)",
+                got=f"shape {shape}",
+                fix=f"Add the axis that is missing, such as {argument}.unsqueeze(0) for the batch",
+            )
+        )
+    if not frames.is_floating_point():
+        raise TypeError(
+            refusal(
+                argument,
+                allowed="floating point in [-1, 1]",
+                got=str(frames.dtype),
+                fix=f"Pass {argument}.float() / 127.5 - 1" if frames.dtype == torch.uint8 else "",
+            )
+        )
+    if frames.shape[2] != channels:
+        raise ValueError(
+            refusal(
+                argument,
+                allowed=f"{channels} channels on axis 2",
+                got=f"shape {shape}",
+                fix="Build the model with channels={'x': …, 'y': …}, or move the channel axis",
+            )
+        )
+    if 0 in shape:
+        raise ValueError(refusal(argument, allowed="at least one element on every axis", got=f"shape {shape}"))
+    if frames.device.type == "cpu":
+        low, high = (bound.item() for bound in frames.detach().aminmax())
+        if not (low >= -1 - _TOLERANCE and high <= 1 + _TOLERANCE):
+            eight_bit = low >= 0 and high > 1
+            raise ValueError(
+                refusal(
+                    argument,
+                    allowed="values in [-1, 1]",
+                    got=f"values from {low:.4g} to {high:.4g}",
+                    why="The generators end in tanh",
+                    fix=f"Pass {argument} / 127.5 - 1" if eight_bit else "",
+                )
+            )
+
+
+def check_pair(x: Tensor, y: Tensor) -> None:
+    """Refuses clips of two domains that cannot share a step: all but the channels must agree."""
+    for axis, name in ((0, "batch"), (1, "time"), (3, "height"), (4, "width")):
+        if x.shape[axis] != y.shape[axis]:
+            raise ValueError(
+                refusal(
+                    "x and y",
+                    allowed="clips of the same batch, time, height and width (channels may differ)",
+                    got=f"{name} {x.shape[axis]} in x and {y.shape[axis]} in y",
+                    why="Frames of both domains pass through one call of a network, and each fake is judged beside "
+                    "the real frame of its time",
+                    fix="Cut or resize one of them",
+                )
+            )

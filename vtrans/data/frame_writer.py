@@ -1,0 +1,137 @@
+"""What every writer of frames does: all or nothing, under a temporary name until it is complete."""
+
+import os
+import secrets
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from vtrans.data.checks import as_path, height_width
+from vtrans.data.tensors import Frames
+from vtrans.errors import refusal
+
+PathLike = str | os.PathLike[str]
+
+
+class FrameWriter(ABC):
+    """Takes frames one by one and leaves a finished output, or, if anything fails, nothing.
+
+    What is written lies under a hidden temporary name beside the target, and takes the target's name at ``close``.
+    Leaving a ``with`` block closes it; leaving by an exception removes it.
+
+    Args:
+        path: The target; missing parent folders are made.
+        size: (height, width) of every frame, in pixels.
+        overwrite: Whether an existing target is replaced, at close.
+
+    Raises:
+        FileExistsError: If the target exists and isn't to be replaced.
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(self, path: PathLike, *, size: tuple[int, int], overwrite: bool) -> None:
+        self.path = as_path("path", os.fspath(path) if isinstance(path, os.PathLike) else path)
+        self.size = height_width("size", size) or (0, 0)
+        if 0 in self.size:
+            raise TypeError(refusal("size", allowed="(height, width)", got=size))
+        self.overwrite = overwrite
+        self.count = 0
+        self._check_target()
+        self._closed = False
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            got = f"{self.path.parent}, which is or lies under a file"
+            raise ValueError(refusal("path", allowed="a place in a folder", got=got)) from error
+        # The suffix stays last, since it names the format.
+        name = f".{self.path.stem}.{secrets.token_hex(4)}.partial{self.path.suffix}"
+        self._temporary = self.path.parent / name
+
+    @abstractmethod
+    def _check_target(self) -> None:
+        """Refuses a target that may not be written."""
+
+    @abstractmethod
+    def _add(self, frame: Frames) -> None:
+        """Writes one checked frame."""
+
+    @abstractmethod
+    def _finish(self) -> None:
+        """Completes the temporary output."""
+
+    @abstractmethod
+    def _remove(self) -> None:
+        """Removes the temporary output."""
+
+    @abstractmethod
+    def _place(self) -> None:
+        """Gives the temporary output the target's name."""
+
+    def write(self, frame: Frames) -> None:
+        """Appends a frame.
+
+        Args:
+            frame: uint8 array ``(height, width, 3)``, RGB, of the size announced.
+
+        Raises:
+            TypeError: If it isn't a uint8 array.
+            ValueError: If its shape is another, or the writer is closed.
+        """
+        if self._closed:
+            raise ValueError(f"{self.path}: the writer is closed; no frame can be added.")
+        if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:
+            got = f"an array of {frame.dtype}" if isinstance(frame, np.ndarray) else type(frame).__name__
+            raise TypeError(refusal("frame", allowed="a uint8 array (height, width, 3)", got=got))
+        if frame.shape != (*self.size, 3):
+            raise ValueError(refusal("frame", allowed=f"shape {(*self.size, 3)}", got=f"shape {frame.shape}"))
+        self._add(frame)
+        self.count += 1
+
+    def close(self) -> Path:
+        """Completes the output and gives it its name.
+
+        Returns:
+            The target's path.
+
+        Raises:
+            ValueError: If no frame was written.
+            FileExistsError: If the target has appeared meanwhile.
+        """
+        if self._closed:
+            return self.path
+        try:
+            if self.count == 0:
+                raise ValueError(refusal("frames", allowed="at least one frame", got=f"none for {self.path}"))
+            self._finish()
+            self._check_target()
+            self._place()
+        except BaseException:
+            self.abort()
+            raise
+        self._closed = True
+        return self.path
+
+    def abort(self) -> None:
+        """Gives up: removes what was written so far and leaves the target as it was."""
+        if not self._closed:
+            self._closed = True
+            self._remove()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+
+def already_there(path: Path) -> str:
+    """Words the refusal of a target that exists."""
+    return refusal("path", allowed="a place where nothing is", got=f"{path}, which exists", fix="Pass overwrite=True.")

@@ -1,0 +1,188 @@
+"""What a source of frames is: sequences that are read by position or streamed in order."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from vtrans.data.checks import whole
+from vtrans.data.tensors import Frames, check_frames, tensor_to_frames
+from vtrans.errors import refusal
+
+
+class Sequence(ABC):
+    """Consecutive frames of one size: a video file, a folder of images, an array.
+
+    Attributes:
+        name: What it is called in messages and outputs, such as the file's name.
+        height: Rows of a frame, in pixels.
+        width: Columns of a frame, in pixels.
+        channels: Channels of a frame; 3 (RGB) for files.
+        rate: Frames a second, exact, or None where nothing says it.
+        in_memory: Whether reading costs no more than a copy.
+    """
+
+    name: str
+    height: int
+    width: int
+    channels: int = 3
+    rate: Fraction | None = None
+    in_memory: bool = False
+
+    @property
+    @abstractmethod
+    def length(self) -> int:
+        """Number of frames, exact."""
+
+    @abstractmethod
+    def _read(self, positions: range) -> Frames:
+        """The frames at these positions, which exist and ascend."""
+
+    def read(self, start: int, count: int, stride: int = 1) -> Frames:
+        """Reads the frames ``start, start + stride, …``.
+
+        Args:
+            start: Position of the first frame, from 0.
+            count: How many frames, at least 1.
+            stride: Frames from one to the next, at least 1.
+
+        Returns:
+            uint8 array ``(count, height, width, channels)``.
+
+        Raises:
+            ValueError: If a frame asked for doesn't exist, or the file can't be read any more.
+
+        Example:
+            >>> frames = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1)
+            >>> ArraySequence(frames, name="ramp").read(1, 2, stride=3).ravel().tolist()
+            [1, 4]
+        """
+        whole("start", start, least=0)
+        whole("count", count, least=1)
+        whole("stride", stride, least=1)
+        positions = range(start, start + count * stride, stride)
+        if positions[-1] >= self.length:
+            allowed = f"frames 0 to {self.length - 1} of {self.name}"
+            raise ValueError(refusal("start", allowed=allowed, got=f"frame {positions[-1]}"))
+        return self._read(positions)
+
+    def stream(self) -> Iterator[Frames]:
+        """Yields every frame in order as a uint8 array ``(height, width, channels)``, one in memory at a time."""
+        for position in range(self.length):
+            yield self._read(range(position, position + 1))[0]
+
+    def __repr__(self) -> str:
+        rate = f", {self.rate} frames/s" if self.rate else ""
+        return f"{type(self).__name__}({self.name!r}, {self.height}x{self.width}{rate})"
+
+
+class ArraySequence(Sequence):
+    """Frames that are in memory already.
+
+    Args:
+        frames: uint8 array ``(time, height, width, channel)`` with at least one frame; not copied.
+        name: What to call it.
+        rate: Frames a second, if known.
+
+    Raises:
+        TypeError: If it isn't a uint8 array.
+        ValueError: If it hasn't four axes, or an axis of length 0.
+
+    Example:
+        >>> ArraySequence(np.zeros((5, 4, 6, 3), dtype=np.uint8), name="black").length
+        5
+    """
+
+    in_memory = True
+
+    def __init__(self, frames: Frames, *, name: str = "array", rate: Fraction | None = None) -> None:
+        check_frames("frames", frames)
+        if 0 in frames.shape:
+            raise ValueError(refusal("frames", allowed="at least one frame and pixel", got=f"shape {frames.shape}"))
+        self._frames = frames
+        self.name, self.rate = name, rate
+        _, self.height, self.width, self.channels = frames.shape
+
+    @property
+    def length(self) -> int:
+        """Number of frames."""
+        return len(self._frames)
+
+    def _read(self, positions: range) -> Frames:
+        return self._frames[positions.start : positions.stop : positions.step].copy()
+
+
+class FrameSource:
+    """Ordered streams of frames of one domain: one or several sequences with the same channels.
+
+    Args:
+        sequences: At least one sequence.
+        name: What to call the source in messages.
+
+    Raises:
+        ValueError: If there is no sequence, or their channels differ.
+
+    Example:
+        >>> source = FrameSource([ArraySequence(np.zeros((5, 4, 6, 3), dtype=np.uint8))], name="black")
+        >>> source.length, source.channels
+        (5, 3)
+    """
+
+    def __init__(self, sequences: Iterable[Sequence], *, name: str) -> None:
+        self.sequences: tuple[Sequence, ...] = tuple(sequences)
+        self.name = name
+        if not self.sequences:
+            raise ValueError(refusal("sequences", allowed="at least one sequence", got=f"none in {name}"))
+        channels = sorted({sequence.channels for sequence in self.sequences})
+        if len(channels) > 1:
+            raise ValueError(refusal("sequences", allowed="the same number of channels in each", got=channels))
+
+    @property
+    def channels(self) -> int:
+        """Channels of every frame."""
+        return self.sequences[0].channels
+
+    @property
+    def length(self) -> int:
+        """Frames in all sequences together, exact."""
+        return sum(sequence.length for sequence in self.sequences)
+
+    def __repr__(self) -> str:
+        return f"FrameSource({self.name!r}, {len(self.sequences)} sequence{'s' * (len(self.sequences) > 1)})"
+
+
+def sequence_of_array(array: npt.NDArray[np.generic] | Tensor, *, name: str = "array") -> ArraySequence:
+    """Wraps an array or tensor ``(time, channel, height, width)``: uint8, or floating in [-1, 1].
+
+    Args:
+        array: The frames.
+        name: What to call them.
+
+    Raises:
+        TypeError: If the numbers are neither uint8 nor floating.
+        ValueError: If the axes are others, or values lie outside [-1, 1].
+
+    Example:
+        >>> sequence_of_array(torch.zeros(5, 3, 4, 6)).height
+        4
+    """
+    tensor = array.detach().cpu() if isinstance(array, Tensor) else torch.from_numpy(np.ascontiguousarray(array))
+    shape = tuple(tensor.shape)
+    if tensor.ndim != 4:
+        raise ValueError(refusal("path", allowed="an array (time, channel, height, width)", got=f"shape {shape}"))
+    if shape[1] > 4 and shape[3] <= 4:
+        fix = "Pass array.transpose(0, 3, 1, 2) if the channels come last."
+        allowed = "an array (time, channel, height, width)"
+        raise ValueError(refusal("path", allowed=allowed, got=f"shape {shape}", fix=fix))
+    if tensor.is_floating_point():
+        if tensor.numel() and not bool((tensor.abs() <= 1).all()):
+            fix = "Scale them, or pass uint8 frames with values 0 to 255."
+            raise ValueError(refusal("path", allowed="floating values in [-1, 1]", got="values outside", fix=fix))
+        return ArraySequence(tensor_to_frames(tensor), name=name)
+    if tensor.dtype != torch.uint8:
+        raise TypeError(refusal("path", allowed="uint8, or floating values in [-1, 1]", got=tensor.dtype))
+    return ArraySequence(tensor.permute(0, 2, 3, 1).numpy(), name=name)

@@ -1,0 +1,102 @@
+"""Frames of 8 bits to tensors in [-1, 1] and back, and resizing."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from vtrans.errors import refusal
+
+Frames = npt.NDArray[np.uint8]
+
+
+def frames_to_tensor(frames: Frames) -> Tensor:
+    r"""Turns 8-bit frames into a float tensor.
+
+    .. math:: x = v / 127.5 - 1
+
+    Args:
+        frames: uint8 array ``(time, height, width, channel)``, values 0 to 255.
+
+    Returns:
+        float32 tensor ``(time, channel, height, width)`` in [-1, 1].
+
+    Raises:
+        TypeError: If the frames aren't a uint8 array.
+        ValueError: If the array hasn't four axes.
+
+    Example:
+        >>> frames_to_tensor(np.full((2, 4, 6, 3), 255, dtype=np.uint8)).shape
+        torch.Size([2, 3, 4, 6])
+    """
+    check_frames("frames", frames)
+    tensor = torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2)))
+    return tensor.to(torch.float32).div_(127.5).sub_(1.0)
+
+
+def tensor_to_frames(tensor: Tensor) -> Frames:
+    r"""Turns a tensor into 8-bit frames, the exact inverse of :func:`frames_to_tensor`.
+
+    Values are clamped to [-1, 1] and rounded.
+
+    .. math:: v = \mathrm{round}(127.5\,(\min(\max(x, -1), 1) + 1))
+
+    Args:
+        tensor: floating tensor ``(time, channel, height, width)``, on any device; values outside [-1, 1] are clamped.
+
+    Returns:
+        uint8 array ``(time, height, width, channel)``.
+
+    Raises:
+        TypeError: If it isn't a floating tensor.
+        ValueError: If it hasn't four axes or holds NaN.
+
+    Example:
+        >>> tensor_to_frames(torch.tensor([-1.0, 0.0, 1.0]).reshape(1, 3, 1, 1)).tolist()
+        [[[[0, 128, 255]]]]
+    """
+    if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+        got = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
+        raise TypeError(refusal("tensor", allowed="a floating tensor with values in [-1, 1]", got=got))
+    if tensor.ndim != 4:
+        allowed = "axes (time, channel, height, width)"
+        raise ValueError(refusal("tensor", allowed=allowed, got=f"shape {tuple(tensor.shape)}"))
+    values = tensor.detach().to(device="cpu", dtype=torch.float32)
+    if bool(values.isnan().any()):
+        raise ValueError(
+            refusal("tensor", allowed="numbers", got="NaN", why="A network that diverged gives such frames.")
+        )
+    levels = values.clamp(-1.0, 1.0).add_(1.0).mul_(127.5).round_().to(torch.uint8)
+    return np.ascontiguousarray(levels.permute(0, 2, 3, 1).numpy())
+
+
+def resize_frames(frames: Frames, size: tuple[int, int]) -> Frames:
+    """Resizes frames with a bicubic filter that antialiases when it shrinks.
+
+    Args:
+        frames: uint8 array ``(time, height, width, channel)``.
+        size: The new (height, width) in pixels.
+
+    Returns:
+        uint8 array ``(time, *size, channel)``; the same array if it has that size.
+
+    Example:
+        >>> resize_frames(np.zeros((2, 8, 8, 3), dtype=np.uint8), (4, 6)).shape
+        (2, 4, 6, 3)
+    """
+    check_frames("frames", frames)
+    if frames.shape[1:3] == tuple(size):
+        return frames
+    tensor = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
+    resized = torch.nn.functional.interpolate(tensor, size=size, mode="bicubic", antialias=True, align_corners=False)
+    return np.ascontiguousarray(resized.permute(0, 2, 3, 1).numpy())
+
+
+def check_frames(argument: str, frames: object) -> None:
+    """Refuses what isn't a uint8 array ``(time, height, width, channel)``."""
+    if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8:
+        got = f"an array of {frames.dtype}" if isinstance(frames, np.ndarray) else type(frames).__name__
+        raise TypeError(refusal(argument, allowed="a uint8 array with values 0 to 255", got=got))
+    if frames.ndim != 4:
+        allowed = "axes (time, height, width, channel)"
+        raise ValueError(refusal(argument, allowed=allowed, got=f"shape {frames.shape}"))

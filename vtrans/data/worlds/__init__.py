@@ -1,0 +1,12 @@
+"""Synthetic worlds: unpaired training streams and held-out pairs with their exact translation."""
+
+from typing import Any
+
+from vtrans.data.worlds.shapes import Shapes
+from vtrans.data.worlds.world import Domain, World
+from vtrans.registry import Registry
+
+__all__ = ["Domain", "World", "worlds"]
+
+worlds: Registry[World[Any]] = Registry("world")
+worlds.add(Shapes.name, Shapes)

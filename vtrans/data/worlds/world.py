@@ -1,0 +1,96 @@
+"""What a synthetic world is: scenes that can be drawn in two looks."""
+
+from abc import ABC, abstractmethod
+from fractions import Fraction
+from typing import ClassVar, Generic, Literal, TypeVar
+
+import numpy as np
+
+from vtrans.data.checks import whole
+from vtrans.data.sequences import ArraySequence, FrameSource
+from vtrans.data.tensors import Frames
+from vtrans.errors import refusal
+
+Domain = Literal["x", "y"]
+Scene = TypeVar("Scene")
+
+
+class World(ABC, Generic[Scene]):
+    """Two domains that show the same kind of scene, rendered from a seed with numpy alone, the same on every machine.
+
+    A world draws a scene from random numbers, then renders it in the look of either domain. Training streams of X and Y
+    show different scenes; held-out pairs show the same scene in both looks, which is the exact translation.
+
+    Args:
+        size: Height and width of a frame, in pixels, at least 16.
+        seed: Seed of every scene, at least 0.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    name: ClassVar[str]
+    rate: ClassVar[Fraction] = Fraction(25)
+
+    def __init__(self, *, size: int = 64, seed: int = 0) -> None:
+        self.size = whole("size", size, least=16)
+        self.seed = whole("seed", seed, least=0)
+
+    @abstractmethod
+    def scene(self, random: np.random.Generator, length: int) -> Scene:
+        """Draws a scene of ``length`` frames: whatever :meth:`render` needs."""
+
+    @abstractmethod
+    def render(self, scene: Scene, domain: Domain) -> Frames:
+        """Renders a scene as uint8 frames ``(time, height, width, 3)`` in the look of a domain."""
+
+    def train(self, domain: Domain, *, sequences: int = 8, length: int = 64) -> FrameSource:
+        """The training streams of a domain; those of the other one show other scenes.
+
+        Args:
+            domain: ``"x"`` or ``"y"``.
+            sequences: How many streams.
+            length: Frames of each.
+
+        Returns:
+            The source, in memory.
+
+        Raises:
+            ValueError: If an argument is out of range.
+        """
+        if domain not in ("x", "y"):
+            raise ValueError(refusal("domain", allowed="'x' or 'y'", got=repr(domain)))
+        whole("sequences", sequences, least=1)
+        whole("length", length, least=1)
+        tag = _TRAIN_X if domain == "x" else _TRAIN_Y
+        streams = [self.render(self.scene(self._random(tag, i), length), domain) for i in range(sequences)]
+        name = f"{self.name}/{domain}"
+        return FrameSource(
+            [ArraySequence(frames, name=f"{name}/{i}", rate=self.rate) for i, frames in enumerate(streams)], name=name
+        )
+
+    def pairs(self, count: int = 8, length: int = 8) -> tuple[Frames, Frames]:
+        """Held-out clips with their exact translation; no training stream shows these scenes.
+
+        Args:
+            count: How many clips.
+            length: Frames of each.
+
+        Returns:
+            ``(x, y)``, uint8 arrays ``(count, length, height, width, 3)`` that show the same scenes.
+
+        Raises:
+            ValueError: If a number is out of range.
+        """
+        whole("count", count, least=1)
+        whole("length", length, least=1)
+        scenes = [self.scene(self._random(_PAIRS, i), length) for i in range(count)]
+        x, y = (np.stack([self.render(scene, domain) for scene in scenes]) for domain in _DOMAINS)
+        return x, y
+
+    def _random(self, tag: int, number: int) -> np.random.Generator:
+        return np.random.default_rng([tag, self.seed, number])
+
+
+_DOMAINS: tuple[Domain, Domain] = ("x", "y")
+_TRAIN_X, _TRAIN_Y, _PAIRS = 1, 2, 3

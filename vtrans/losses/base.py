@@ -1,0 +1,177 @@
+"""The contract of every loss: it states its terms for one direction, and the other follows by symmetry."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from vtrans import registry
+from vtrans.errors import refusal
+from vtrans.expressions import Clip, Domain, Network, Reads, Scope, Stream, evaluate
+from vtrans.losses.criteria import as_criterion
+from vtrans.losses.distances import DistanceLike, as_distance
+from vtrans.losses.terms import Comparison, Discrimination, Judgement, Penalty, Term
+from vtrans.losses.weights import Weight, check_weight, weight_at, weight_data
+
+X, Y = Domain("x"), Domain("y")
+
+
+@dataclass(kw_only=True, eq=False)
+class Loss(ABC):
+    """A loss: equations between streams, with a weight.
+
+    Subclass it, write :meth:`terms`, and register the class to use it by name. Options are dataclass fields (decorate
+    the subclass with ``@dataclass(kw_only=True, eq=False)``) or arguments of an ``__init__`` that stores each under
+    its own name. The fields ``distance``, ``criterion`` and ``frames``, where a loss has them, are checked here.
+
+    Args:
+        weight: A number of 0 or more, a :class:`Schedule` over steps, or ``{"x": …, "y": …}`` by the domain of the
+            term.
+
+    Raises:
+        ValueError: An option is out of its range.
+
+    Example:
+        >>> class Smooth(Loss):
+        ...     def terms(self, x, y):
+        ...         yield self.compare(y.P(y.G(x.past)), y.G(x.frames))
+        >>> Smooth(weight=2.0).name
+        'smooth'
+    """
+
+    weight: Weight = 1.0
+
+    needs_equal_channels: ClassVar[bool] = False
+    """Whether the loss applies a network to a domain that it was not made for, so that channels must agree."""
+
+    def __post_init__(self) -> None:
+        check_weight(self.weight)
+        if hasattr(self, "distance"):
+            as_distance(self.distance)
+        if hasattr(self, "criterion"):
+            as_criterion(self.criterion)
+        if hasattr(self, "frames") and self.frames not in ("past", "all"):
+            raise ValueError(
+                refusal(
+                    "frames",
+                    allowed="'past' (all but the last frame, which is never translated) or 'all'",
+                    got=repr(self.frames),
+                )
+            )
+
+    @property
+    def name(self) -> str:
+        """The registered name, or the class's name in lower case with underscores."""
+        registered = registry.losses.name_of(type(self))
+        return registered or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Every option as plain data, so that the loss can be made again from its name."""
+        options: dict[str, Any] = {}
+        for option in inspect.signature(type(self)).parameters:
+            if not hasattr(self, option):
+                raise ValueError(
+                    refusal(
+                        f"option {option!r} of {type(self).__name__}",
+                        allowed=f"stored as self.{option}",
+                        got="no such attribute",
+                        why="A loss records its options so that a run can be repeated",
+                    )
+                )
+            value = getattr(self, option)
+            options[option] = weight_data(value) if option == "weight" else value
+        return options
+
+    @abstractmethod
+    def terms(self, x: Domain, y: Domain) -> Iterator[Term]:
+        """Yields the terms of one direction; called again with the domains exchanged for the other."""
+
+    def source(self, domain: Domain) -> Stream:
+        """The frames that the option ``frames`` names: the clip, or its past."""
+        return domain.frames if getattr(self, "frames", "past") == "all" else domain.past
+
+    def compare(
+        self, stream: Stream, target: Stream, *, distance: DistanceLike | None = None, phase: str = "generators"
+    ) -> Comparison:
+        """A term: two streams, which a distance compares at the times both have.
+
+        Args:
+            stream: What is to come close.
+            target: What it is to come close to; the term is named for its domain.
+            distance: A name, a (name, options) pair or a function; by default the loss's own option, or L1.
+            phase: The phase the term belongs to.
+        """
+        chosen: DistanceLike = distance if distance is not None else getattr(self, "distance", "l1")
+        return Comparison(stream, target, as_distance(chosen), phase=phase)
+
+    def judge(self, network: Network, *streams: Stream) -> Judgement:
+        """A term: streams that are to pass as real before a discriminator."""
+        return Judgement(network, streams, as_criterion(getattr(self, "criterion", "least_squares")))
+
+    def discriminate(self, network: Network, *, real: Stream, fakes: list[Stream], pool: int = 0) -> Discrimination:
+        """A term: a discriminator learns real frames from fake ones.
+
+        Args:
+            network: The discriminator.
+            real: Real frames; each fake is paired with the one of its time.
+            fakes: Streams of fake frames, judged in this order.
+            pool: Size of the history of fakes in images, 0 for none.
+        """
+        criterion = as_criterion(getattr(self, "criterion", "least_squares"))
+        return Discrimination(network, real, tuple(fakes), criterion, pool=pool)
+
+    def penalize(
+        self, network: Network, stream: Stream, function: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]
+    ) -> Penalty:
+        """A term: ``function(network, frames)``, summed over times; it may take gradients of the network itself."""
+        return Penalty(network, stream, function)
+
+    def directions(self) -> Iterator[Term]:
+        """The terms of both directions."""
+        yield from self.terms(X, Y)
+        yield from self.terms(Y, X)
+
+    def weight_of(self, term: Term, step: int) -> float:
+        """The number by which a term of this loss counts at a step."""
+        return term.weight if term.weight is not None else weight_at(self.weight, step, term.domain)
+
+    def __call__(
+        self, x: Tensor, y: Tensor, networks: Mapping[str, nn.Module], *, step: int = 0
+    ) -> dict[str, Tensor]:
+        """Computes the loss by itself, plainly: one network call a frame.
+
+        Args:
+            x: Clip of X, ``(batch, time, channel, height, width)`` in [-1, 1].
+            y: Clip of Y, likewise.
+            networks: The networks the equations name, such as ``{"G_X": …, "G_Y": …}``.
+            step: Training step, for weights that change.
+
+        Returns:
+            The weighted terms by name, such as ``cycle/x``.
+
+        Raises:
+            ValueError: The clips are too short, or a network is missing.
+        """
+        clips: dict[Clip, Tensor] = {Clip("x"): x, Clip("y"): y}
+        scope = Scope(
+            {clip: frames.shape[1] for clip, frames in clips.items()},
+            {name: Reads.of(network) for name, network in networks.items()},
+        )
+        values: dict[str, Tensor] = {}
+        for term in self.directions():
+            frames = []
+            for stream, times in term.requests(scope):
+                evaluated = evaluate(stream, clips, networks)
+                frames.append(torch.stack([evaluated[t] for t in times]))
+            name = f"{term.name or self.name}/{term.domain}"
+            value = self.weight_of(term, step) * term.value(frames, networks)
+            values[name] = values[name] + value if name in values else value
+        return values

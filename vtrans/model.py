@@ -1,0 +1,459 @@
+"""The model: networks, losses and phases as one thing that can be stepped, explained, saved and used."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from vtrans.checks import ClipInput, check_frames, check_pair, named_clips
+from vtrans.errors import refusal, unknown
+from vtrans.expressions import Carried, Clip, Domain, Leaf, Reads, Scope, Stream
+from vtrans.losses import Loss
+from vtrans.losses.terms import TooShortError
+from vtrans.networks.traits import sensitive_modules, sequential_reasons
+from vtrans.objective import LossReport, NamedTerm, Objective, Phase
+from vtrans.planner import Demand, Plan, plan
+from vtrans.pool import HistoryPool
+from vtrans.translation import translate
+
+if TYPE_CHECKING:
+    from vtrans.explanation import Explanation
+
+_LONGEST = 64
+"""Clip lengths tried when looking for the shortest that every loss can use."""
+
+
+class StepReport(Mapping[str, Tensor]):
+    """The terms of every phase that ran in a step; ``.phases`` has each phase's own report."""
+
+    def __init__(self, phases: Mapping[str, LossReport]) -> None:
+        self.phases = dict(phases)
+
+    def __getitem__(self, name: str) -> Tensor:
+        for report in self.phases.values():
+            if name in report:
+                return report[name]
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(name for report in self.phases.values() for name in report))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{phase}\n{report!r}" for phase, report in self.phases.items())
+
+
+class TranslationModel(nn.Module):
+    """Networks of two domains, and the losses and phases that train them; :func:`vtrans.build` makes one.
+
+    Args:
+        networks: The networks by name, such as ``"G_X"``.
+        losses: The losses by the name they are reported by.
+        phases: The phases of a step, in order.
+        channels: Channels of the frames of X and of Y.
+        clip_length: Frames in a training clip, where the data decide nothing else.
+        config: Plain data from which :func:`vtrans.build` makes the same model.
+        seed: Seed of the history pools.
+        notes: What a reader of :meth:`explain` should know besides.
+
+    Raises:
+        ValueError: A loss names a network that is missing, or two parts do not fit together.
+
+    Example:
+        >>> import vtrans
+        >>> model = vtrans.build("cycle_gan", generator=("resnet", {"blocks": 1, "width": 4}),
+        ...                      discriminator=("patch", {"width": 4}))
+        >>> x, y = torch.zeros(2, 1, 1, 3, 32, 32).unbind()
+        >>> sorted(model.generator_loss(x, y))
+        ['adversarial/x', 'adversarial/y', 'cycle/x', 'cycle/y', 'identity/x', 'identity/y']
+    """
+
+    def __init__(
+        self,
+        *,
+        networks: Mapping[str, nn.Module],
+        losses: Mapping[str, Loss],
+        phases: Sequence[Phase],
+        channels: Mapping[str, int],
+        clip_length: int = 3,
+        config: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        notes: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        self.networks = nn.ModuleDict(dict(networks))
+        self.losses = dict(losses)
+        self.phases = list(phases)
+        self.channels = dict(channels)
+        self.clip_length = clip_length
+        self.notes = list(notes)
+        self._config = config
+        self._sensitive: dict[str, tuple[nn.Module, list[nn.Module]]] = {}
+        self._weights: dict[str, tuple[tuple[float, ...], Tensor]] = {}
+        self.objectives = self._objectives()
+        self.minimum_length = self._minimum_length()
+        self.pools = self._pools(seed)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Plain data: ``vtrans.build(**model.config)`` is the same model (with fresh weights of the same seed)."""
+        if self._config is None:
+            raise ValueError(
+                "This model was put together by hand, so that no plain data describe it. "
+                "Register its parts and make it with vtrans.build to have a config."
+            )
+        return dict(self._config)
+
+    def phase(self, name: str) -> Phase:
+        """The phase of that name."""
+        for phase in self.phases:
+            if phase.name == name:
+                return phase
+        raise ValueError(unknown("phase", name, [phase.name for phase in self.phases]))
+
+    def generator_loss(self, x: ClipInput, y: ClipInput, *, step: int = 0) -> LossReport:
+        """The objective of the phase ``"generators"``; see :meth:`loss`."""
+        return self.loss("generators", x, y, step=step)
+
+    def discriminator_loss(
+        self, x: ClipInput, y: ClipInput, *, step: int = 0, reuse: LossReport | None = None
+    ) -> LossReport:
+        """The objective of the phase ``"discriminators"``; ``reuse`` judges the frames already translated."""
+        return self.loss("discriminators", x, y, step=step, reuse=reuse)
+
+    def loss(
+        self, phase: str, x: ClipInput, y: ClipInput, *, step: int = 0, reuse: LossReport | None = None
+    ) -> LossReport:
+        """Computes the objective of a phase.
+
+        Its ``.total.backward()`` leaves gradients on the networks that the phase trains, and on no other.
+
+        Args:
+            phase: Name of the phase.
+            x: Clip of X, ``(batch, time, channel, height, width)`` in [-1, 1]; or a mapping of it as ``"frames"``
+                and further streams by name.
+            y: Clip of Y, of the same batch, time, height and width.
+            step: Training step, for weights that change.
+            reuse: Report of an earlier phase on the same clips: its frames are used as they were then. Without it they
+                are computed anew.
+
+        Returns:
+            The weighted terms by name, and their sum.
+
+        Raises:
+            ValueError: A clip has the wrong shape or range or too few frames; an unknown phase.
+            TypeError: A clip is no floating point tensor.
+        """
+        objective = self.objectives[self.phase(phase).name]
+        clips = self._check(x, y)
+        leaves: dict[Leaf, Tensor] = {clip: frames.transpose(0, 1).contiguous() for clip, frames in clips.items()}
+        scope, sequential, key = self._situation(clips)
+        carried = self._carried(objective, leaves, scope, sequential, key, reuse)
+        for leaf in objective.plan(scope, sequential, key).leaves:
+            if isinstance(leaf, Carried):
+                frames = carried[leaf.stream]
+                leaves[leaf] = self.pools[leaf.domain].query(frames) if leaf.pool else frames
+        weights = self._weights_at(objective, step, next(iter(clips.values())).device)
+        return objective.run(leaves, self.networks_by_name, scope, sequential, weights, key)
+
+    def step(
+        self,
+        x: ClipInput,
+        y: ClipInput,
+        optimizers: Mapping[str, torch.optim.Optimizer],
+        *,
+        step: int = 0,
+        check_every: int = 25,
+    ) -> StepReport:
+        """Runs one training step: every phase that is active, each with its optimizer.
+
+        Args:
+            x: Clip of X; see :meth:`loss`.
+            y: Clip of Y.
+            optimizers: One optimizer a phase, by name, as :meth:`optimizers` makes them.
+            step: Number of the step, counted from 0.
+            check_every: Steps between looks at whether the losses are finite, since each look waits for the device.
+                On the CPU, where nothing waits, every step is checked, before the weights change.
+
+        Returns:
+            The terms of every phase.
+
+        Raises:
+            ValueError: A clip does not fit, or an optimizer is missing.
+            FloatingPointError: A loss is not finite; it is named.
+        """
+        missing = [phase.name for phase in self.phases if phase.active(step) and phase.name not in optimizers]
+        if missing:
+            raise ValueError(
+                refusal(
+                    "optimizers",
+                    allowed=f"one for each phase: {', '.join(phase.name for phase in self.phases)}",
+                    got=f"none for {', '.join(missing)}",
+                    fix="Make them with model.optimizers()",
+                )
+            )
+        reports: dict[str, LossReport] = {}
+        for phase in self.phases:
+            if not phase.active(step):
+                continue
+            optimizer = optimizers[phase.name]
+            optimizer.zero_grad(set_to_none=True)
+            report = self.loss(phase.name, x, y, step=step, reuse=next((r for r in reports.values() if r.carried), None))
+            if report.total.device.type == "cpu" or step % check_every == 0:
+                report.raise_if_not_finite(step)
+            if report.total.requires_grad:
+                report.total.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            reports[phase.name] = report
+        return StepReport(reports)
+
+    def optimizers(
+        self, lr: float = 2e-4, betas: tuple[float, float] = (0.5, 0.999)
+    ) -> dict[str, torch.optim.Optimizer]:
+        """One Adam a phase over the networks it trains, with the published rate and betas."""
+        return {
+            phase.name: torch.optim.Adam(self.parameters_of(phase.name), lr=lr, betas=betas) for phase in self.phases
+        }
+
+    def parameters_of(self, phase: str) -> list[nn.Parameter]:
+        """The parameters that a phase trains."""
+        trained = self.phase(phase)
+        parameters = [
+            parameter
+            for name, network in self.networks.items()
+            if trained.trained(name)
+            for parameter in network.parameters()
+        ]
+        if not parameters:
+            raise ValueError(
+                f"The phase {phase!r} trains {', '.join(trained.trains)}, which have no parameters. "
+                "Remove the phase, or choose networks that can be trained."
+            )
+        return parameters
+
+    @torch.no_grad()
+    def translate(self, frames: Tensor, *, to: str, batch: int = 8) -> Tensor:
+        """Translates frames of any size into a domain.
+
+        Args:
+            frames: Frames of the other domain in [-1, 1]: ``(…, channel, height, width)`` with any axes before, such
+                as a clip. A size that the generator cannot take is padded by reflection and the result cropped back.
+            to: ``"x"`` or ``"y"``.
+            batch: Frames translated at a time.
+
+        Returns:
+            The frames in the other domain, of the same axes and size.
+
+        Raises:
+            ValueError: Another domain than x or y, or frames of the wrong channels.
+
+        Example:
+            >>> import vtrans
+            >>> model = vtrans.build("gan", generator=("resnet", {"blocks": 1, "width": 4}))
+            >>> model.translate(torch.zeros(5, 3, 30, 41), to="y").shape
+            torch.Size([5, 3, 30, 41])
+        """
+        if to not in ("x", "y"):
+            raise ValueError(refusal("to", allowed="'x' or 'y'", got=repr(to)))
+        channels = self.channels["y" if to == "x" else "x"]
+        return translate(self.networks[f"G_{to.upper()}"], frames, channels, batch)
+
+    def explain(self, against: TranslationModel | None = None, *, length: int | None = None) -> Explanation:
+        """The objective as equations, what trains what, and the plan; printable, and rendered in notebooks.
+
+        Args:
+            against: Another model: the explanation then shows what differs.
+            length: Clip length of the plan; by default the model's own.
+        """
+        from vtrans.explanation import Explanation
+
+        return Explanation.of(self, against, length)
+
+    def plan(self, phase: str = "generators", *, length: int | None = None) -> Plan:
+        """The plan of a phase for clips of a length, in the networks' present mode."""
+        frames = length or max(self.clip_length, self.minimum_length)
+        scope, sequential, _ = self._situation({Clip("x"): frames, Clip("y"): frames})
+        return self.objectives[self.phase(phase).name].plan(scope, sequential)
+
+    def save_pretrained(self, folder: str, *, overwrite: bool = False) -> None:
+        """Writes config.json and model.safetensors into a folder; see :func:`vtrans.pretrained.save`."""
+        from vtrans import pretrained
+
+        pretrained.save(self, folder, overwrite=overwrite)
+
+    @classmethod
+    def from_pretrained(cls, folder: str, *, revision: str | None = None) -> TranslationModel:
+        """Loads what :meth:`save_pretrained` wrote, or a model of the hub; see :func:`vtrans.pretrained.load`."""
+        from vtrans import pretrained
+
+        return pretrained.load(folder, revision=revision)
+
+    def push_to_hub(self, repository: str, *, private: bool = False) -> str:
+        """Shares the model on the hub and returns its address; see :func:`vtrans.pretrained.push`."""
+        from vtrans import pretrained
+
+        return pretrained.push(self, repository, private=private)
+
+    @property
+    def networks_by_name(self) -> dict[str, nn.Module]:
+        """The networks by name."""
+        return dict(self.networks.items())
+
+    def _objectives(self) -> dict[str, Objective]:
+        """The objective of each phase; frames that a phase needs carried come from the last one before that needs none."""
+        made: dict[str, Objective] = {}
+        needed: list[Stream] = []
+        for phase in reversed(self.phases):
+            terms = [
+                NamedTerm(f"{term.name or name}/{term.domain}", term, loss)
+                for name, loss in self.losses.items()
+                if phase.losses is None or name in phase.losses
+                for term in loss.directions()
+                if term.phase == phase.terms
+            ]
+            if not terms:
+                raise ValueError(
+                    refusal(
+                        f"phase {phase.name!r}",
+                        allowed=f"losses with terms for {phase.terms!r}",
+                        got=f"losses {', '.join(phase.losses or self.losses)}",
+                        fix="Name other losses, or leave the phase out",
+                    )
+                )
+            required = Objective(phase, terms, []).requires()
+            made[phase.name] = Objective(phase, terms, [] if required else needed)
+            needed = list(dict.fromkeys([*needed, *required])) if required else []
+        return {phase.name: made[phase.name] for phase in self.phases}
+
+    def _minimum_length(self) -> int:
+        reads = {name: Reads.of(network) for name, network in self.networks.items()}
+        for length in range(1, _LONGEST):
+            scope = Scope(_AnyClip(length), reads)
+            try:
+                for objective in self.objectives.values():
+                    for named in objective.terms:
+                        named.term.requests(scope)
+            except TooShortError:
+                continue
+            return length
+        raise ValueError(f"No clip of up to {_LONGEST} frames is long enough for these losses and networks.")
+
+    def _pools(self, seed: int) -> dict[str, HistoryPool]:
+        pools: dict[str, HistoryPool] = {}
+        for objective in self.objectives.values():
+            for named in objective.terms:
+                for stream in named.term.streams:
+                    for part in stream.parts:
+                        if not isinstance(part, Carried) or not part.pool:
+                            continue
+                        judge = f"D_{part.domain.upper()}"
+                        if judge in self.networks and len(Reads.of(self.networks[judge]).offsets) > 1:
+                            raise ValueError(
+                                refusal(
+                                    "pool",
+                                    allowed=f"0 where {judge} looks at windows of frames",
+                                    got=part.pool,
+                                    why="The history keeps single frames, which would break the windows",
+                                )
+                            )
+                        pools.setdefault(
+                            part.domain, HistoryPool(part.pool, zlib.crc32(f"{seed}/pool/{part.domain}".encode()))
+                        )
+        return pools
+
+    def _check(self, x: ClipInput, y: ClipInput) -> dict[Clip, Tensor]:
+        clips = {**named_clips("x", x), **named_clips("y", y)}
+        for domain in ("x", "y"):
+            check_frames(domain, clips[Clip(domain)], self.channels[domain])
+        check_pair(clips[Clip("x")], clips[Clip("y")])
+        length = clips[Clip("x")].shape[1]
+        if length < self.minimum_length:
+            raise ValueError(
+                refusal(
+                    "x and y",
+                    allowed=f"clips of {self.minimum_length} frames or more",
+                    got=f"{length}",
+                    why="Every loss needs a frame to look at after what the predictors and discriminators read",
+                    fix="Pass longer clips, or a predictor with a smaller context",
+                )
+            )
+        return clips
+
+    def _situation(
+        self, clips: Mapping[Clip, Tensor | int]
+    ) -> tuple[Scope, dict[str, tuple[str, ...]], tuple[object, ...]]:
+        """What a plan depends on: the clips' lengths, what networks read, and which must be called frame by frame."""
+        lengths = {clip: frames if isinstance(frames, int) else frames.shape[1] for clip, frames in clips.items()}
+        reads, modes = {}, []
+        for name, network in self.networks.items():
+            reads[name] = Reads.of(network)
+            known = self._sensitive.get(name)
+            if known is None or known[0] is not network:
+                known = self._sensitive[name] = (network, sensitive_modules(network))
+            modes.append(tuple(module.training for module in known[1]))
+        sequential = {}
+        if any(modes) or any(hasattr(network, "sequential") for network in self.networks.values()):
+            sequential = {name: sequential_reasons(network) for name, network in self.networks.items()}
+            sequential = {name: reasons for name, reasons in sequential.items() if reasons}
+        key = (tuple(lengths.items()), tuple(reads.values()), tuple(sequential.items()))
+        return Scope(lengths, reads), sequential, key
+
+    def _carried(
+        self,
+        objective: Objective,
+        leaves: Mapping[Leaf, Tensor],
+        scope: Scope,
+        sequential: Mapping[str, tuple[str, ...]],
+        key: object,
+        reuse: LossReport | None,
+    ) -> Mapping[Stream, Tensor]:
+        needed = objective.requires()
+        if not needed:
+            return {}
+        if reuse is not None and all(stream in reuse.carried for stream in needed):
+            batch = next(iter(leaves.values())).shape[1]
+            for stream in needed:
+                given, times = reuse.carried[stream], stream.times(scope)
+                if given.shape[:2] != (len(times), batch):
+                    raise ValueError(
+                        refusal(
+                            "reuse",
+                            allowed="the report of a phase on the same clips",
+                            got=f"frames of {given.shape[0]} times and batch {given.shape[1]}",
+                        )
+                    )
+            return reuse.carried
+        demands = [Demand(stream, stream.times(scope), value_only=True) for stream in needed]
+        with torch.no_grad():
+            frames = plan(demands, scope, sequential=sequential).run(leaves, self.networks_by_name)
+        return dict(zip(needed, frames, strict=True))
+
+    def _weights_at(self, objective: Objective, step: int, device: torch.device) -> Tensor:
+        numbers = tuple(named.weight(step) for named in objective.terms)
+        known = self._weights.get(objective.phase.name)
+        if known is None or known[0] != numbers or known[1].device != device:
+            known = self._weights[objective.phase.name] = (
+                numbers,
+                torch.tensor(numbers, dtype=torch.float64).to(device),
+            )
+        return known[1]
+
+
+class _AnyClip(dict[Clip, int]):
+    """Every clip, of one length."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        self._length = length
+
+    def __contains__(self, clip: object) -> bool:
+        return isinstance(clip, Clip)
+
+    def __missing__(self, clip: Clip) -> int:
+        return self._length

@@ -1,0 +1,249 @@
+"""Terms and phases into totals and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from vtrans.errors import refusal
+from vtrans.expressions import Carried, Leaf, Networks, Scope, Stream, networks_in
+from vtrans.losses.base import Loss
+from vtrans.losses.terms import Term
+from vtrans.planner import Demand, Plan, plan
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of the training step: an objective, and the networks that one optimizer trains on it.
+
+    Args:
+        name: The phase's name, and by default also that of the terms it holds.
+        trains: Roles (``"G"``) or networks (``"G_X"``) that it trains; all others stand frozen in it.
+        terms: Which terms it holds: those that belong to the phase of this name.
+        losses: Names of the losses that take part; ``None`` for all.
+        start: First step at which it runs.
+        stop: Step before which it runs for the last time; ``None`` for ever.
+
+    Raises:
+        ValueError: The span of steps is empty.
+
+    Example:
+        >>> warm_up = Phase("warm_up", trains=("P",), terms="generators", losses=("recurrent",), stop=1000)
+        >>> warm_up.active(999), warm_up.active(1000)
+        (True, False)
+    """
+
+    name: str
+    trains: tuple[str, ...]
+    terms: str = ""
+    losses: tuple[str, ...] | None = None
+    start: int = 0
+    stop: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "terms", self.terms or self.name)
+        object.__setattr__(self, "trains", tuple(self.trains))
+        if self.losses is not None:
+            object.__setattr__(self, "losses", tuple(self.losses))
+        if self.start < 0 or (self.stop is not None and self.stop <= self.start):
+            raise ValueError(
+                refusal(
+                    f"phase {self.name!r}", allowed="0 ≤ start < stop", got=f"start={self.start}, stop={self.stop}"
+                )
+            )
+
+    def active(self, step: int) -> bool:
+        """Whether the phase runs at a step."""
+        return self.start <= step and (self.stop is None or step < self.stop)
+
+    def trained(self, name: str) -> bool:
+        """Whether the phase trains the network of that name."""
+        return name in self.trains or name.partition("_")[0] in self.trains
+
+
+@dataclass(frozen=True)
+class NamedTerm:
+    """A term with the name it is reported by and the loss it comes from."""
+
+    name: str
+    term: Term
+    loss: Loss
+
+    def weight(self, step: int) -> float:
+        """The number by which it counts at a step."""
+        return self.loss.weight_of(self.term, step)
+
+
+class LossReport(Mapping[str, Tensor]):
+    """The weighted terms of a phase by name, and their sum ``.total``.
+
+    ``carried`` holds the frames that later phases use, detached.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        weighted: Tensor,
+        carried: Mapping[Stream, Tensor],
+        trained: Mapping[str, nn.Module],
+    ) -> None:
+        self.total = weighted.sum()
+        self.carried = carried
+        self._trained = trained
+        self._values: dict[str, Tensor] = {}
+        for name, value in zip(names, weighted.unbind(), strict=True):
+            self._values[name] = self._values[name] + value if name in self._values else value
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        lines = [f"{name:<26} {value.item():.6g}" for name, value in self._values.items()]
+        return "\n".join([*lines, f"{'total':<26} {self.total.item():.6g}"])
+
+    def gradient_norms(self) -> dict[str, dict[str, float]]:
+        """The norm of each term's gradient on each network of the phase, for tuning weights.
+
+        To be called before ``total.backward()``; it costs one backward pass a term.
+
+        Returns:
+            For each term the L2 norm by network; networks that the term does not train are left out.
+        """
+        norms: dict[str, dict[str, float]] = {}
+        for name, value in self._values.items():
+            norms[name] = {}
+            for network, module in self._trained.items():
+                parameters = [p for p in module.parameters() if p.requires_grad]
+                if not parameters or not value.requires_grad:
+                    continue
+                found = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
+                gradients = [gradient for gradient in found if gradient is not None]
+                if gradients:
+                    norms[name][network] = float(torch.stack([g.norm() for g in gradients]).norm())
+        return norms
+
+    def raise_if_not_finite(self, step: int | None = None) -> None:
+        """Raises if a term is NaN or infinite, naming it. Reads the values, which waits for the device.
+
+        Raises:
+            FloatingPointError: A term is not finite.
+        """
+        values = torch.stack([value.detach() for value in self._values.values()])
+        if bool(torch.isfinite(values).all()):
+            return
+        bad = [f"{name} = {value}" for name, value in zip(self, values.tolist(), strict=True) if not _finite(value)]
+        where = "" if step is None else f" at step {step}"
+        raise FloatingPointError(
+            f"A loss is not finite{where}: {', '.join(bad)}. The weights were left as they were. "
+            "Check the clips for NaN, lower the learning rate or the weight of that term, or use float32."
+        )
+
+
+def _finite(value: float) -> bool:
+    return abs(value) < float("inf")
+
+
+class Objective:
+    """The objective of one phase: it plans its terms for a clip shape, and runs them.
+
+    Args:
+        phase: The phase.
+        terms: Its terms.
+        carries: Streams whose frames later phases use.
+    """
+
+    def __init__(self, phase: Phase, terms: Sequence[NamedTerm], carries: Sequence[Stream]) -> None:
+        self.phase = phase
+        self.terms = tuple(terms)
+        self.carries = tuple(carries)
+        self._plans: dict[object, tuple[Plan, list[int]]] = {}
+
+    def requires(self) -> list[Stream]:
+        """Streams that earlier phases have to carry into this one."""
+        found: dict[Stream, None] = {}
+
+        def visit(stream: Stream) -> None:
+            if isinstance(stream, Carried):
+                found[stream.stream] = None
+            for part in stream.parts:
+                visit(part)
+
+        for term in self.terms:
+            for stream in term.term.streams:
+                visit(stream)
+        return list(found)
+
+    def trains(self, term: NamedTerm) -> list[str]:
+        """The networks that a term trains in this phase."""
+        found: dict[str, bool] = {}
+        for stream in term.term.streams:
+            for name, trained in networks_in(stream).items():
+                found[name] = found.get(name, False) or (trained and self.phase.trained(name))
+        return [name for name, trained in found.items() if trained]
+
+    def plan(self, scope: Scope, sequential: Mapping[str, tuple[str, ...]], key: object = None) -> Plan:
+        """The plan for clips of these lengths; made once for each ``key``."""
+        return self._plan(scope, sequential, key)[0]
+
+    def run(
+        self,
+        leaves: Mapping[Leaf, Tensor],
+        networks: Networks,
+        scope: Scope,
+        sequential: Mapping[str, tuple[str, ...]],
+        weights: Tensor,
+        key: object = None,
+    ) -> LossReport:
+        """Runs the plan and adds up the terms.
+
+        Args:
+            leaves: Clips and carried frames, time-major.
+            networks: The networks by name.
+            scope: Lengths of the clips and what the networks read.
+            sequential: Networks to be called frame by frame, with the reasons.
+            weights: The weight of each term, ``(terms,)``.
+            key: What the plan depends on, to find it again.
+        """
+        made, counts = self._plan(scope, sequential, key)
+        frames = made.run(leaves, networks)
+        values, start = [], 0
+        for named, count in zip(self.terms, counts, strict=True):
+            values.append(self._value(named, frames[start : start + count], networks))
+            start += count
+        weighted = torch.stack(values) * weights.to(values[0].dtype)
+        carried = {stream: kept.detach() for stream, kept in zip(self.carries, frames[start:], strict=True)}
+        trained = {name: network for name, network in networks.items() if self.phase.trained(name)}
+        return LossReport([named.name for named in self.terms], weighted, carried, trained)
+
+    def _value(self, named: NamedTerm, frames: Sequence[Tensor], networks: Networks) -> Tensor:
+        try:
+            return named.term.value(frames, networks)
+        except ValueError as error:
+            raise ValueError(f"{named.name}: {error}") from error
+
+    def _plan(
+        self, scope: Scope, sequential: Mapping[str, tuple[str, ...]], key: object
+    ) -> tuple[Plan, list[int]]:
+        if key is not None and key in self._plans:
+            return self._plans[key]
+        demands: list[Demand] = []
+        counts = []
+        for named in self.terms:
+            requests = named.term.requests(scope)
+            demands += [Demand(stream, times) for stream, times in requests]
+            counts.append(len(requests))
+        demands += [Demand(stream, stream.times(scope), value_only=True) for stream in self.carries]
+        trains = [name for name in scope.reads if self.phase.trained(name)]
+        made = plan(demands, scope, trains=trains, sequential=sequential), counts
+        if key is not None:
+            self._plans[key] = made
+        return made

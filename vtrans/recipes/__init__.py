@@ -1,0 +1,10 @@
+"""The recipes, one short file each."""
+
+from vtrans.recipes.base import Recipe
+from vtrans.recipes.cycle_gan import cycle_gan
+from vtrans.recipes.gan import gan
+from vtrans.recipes.recurrent_gan import recurrent_gan
+from vtrans.recipes.recycle_cycle_gan import recycle_cycle_gan
+from vtrans.recipes.recycle_gan import recycle_gan
+
+__all__ = ["Recipe", "cycle_gan", "gan", "recurrent_gan", "recycle_cycle_gan", "recycle_gan"]

@@ -1,0 +1,66 @@
+"""What a recipe is: losses, the networks they are usually trained with, and a clip length."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vtrans.errors import refusal
+from vtrans.losses import Loss
+from vtrans.objective import Phase
+
+Part = str | Sequence[Any]
+"""A registered name, or a (name, options) pair."""
+
+PartPerDomain = Part | Mapping[str, Part]
+"""One part for both domains, or ``{"x": part, "y": part}``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A method: its losses, and what it uses where the user does not say otherwise.
+
+    Args:
+        losses: The losses, each reported by its name; a mapping gives other names.
+        generator: Generator of both directions.
+        predictor: Temporal predictor of both domains; built only if a loss uses it.
+        discriminator: Discriminator of both domains.
+        clip_length: Frames in a training clip.
+        phases: Phases of a step; ``None`` for the two published ones.
+
+    Raises:
+        ValueError: Two losses have the same name.
+
+    Example:
+        >>> from vtrans.losses import Adversarial, Cycle
+        >>> list(Recipe(losses=(Adversarial(predicted=False), Cycle())).named_losses)
+        ['adversarial', 'cycle']
+    """
+
+    losses: Sequence[Loss] | Mapping[str, Loss]
+    generator: PartPerDomain = "resnet_6blocks"
+    predictor: PartPerDomain = "unet_256"
+    discriminator: PartPerDomain = "patch"
+    clip_length: int = 3
+    phases: Sequence[Phase] | None = None
+
+    def __post_init__(self) -> None:
+        _ = self.named_losses
+
+    @property
+    def named_losses(self) -> dict[str, Loss]:
+        """The losses by name."""
+        if isinstance(self.losses, Mapping):
+            return dict(self.losses)
+        named: dict[str, Loss] = {}
+        for loss in self.losses:
+            if loss.name in named:
+                raise ValueError(
+                    refusal(
+                        "losses",
+                        allowed="one loss of each name",
+                        got=f"{loss.name!r} twice",
+                        fix="Pass a mapping of names to losses to tell them apart",
+                    )
+                )
+            named[loss.name] = loss
+        return named
