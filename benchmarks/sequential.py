@@ -23,9 +23,9 @@ class Settings:
     context: int = 2
 
 
-def generator_step(networks: Mapping[str, nn.Module], x: Tensor, y: Tensor, settings: Settings) -> tuple[
-    dict[str, Tensor], dict[str, list[tuple[int, Tensor]]]
-]:
+def generator_step(
+    networks: Mapping[str, nn.Module], x: Tensor, y: Tensor, settings: Settings
+) -> tuple[dict[str, Tensor], dict[str, list[tuple[int, Tensor]]]]:
     """The objective of generators and predictors, and the fakes of each domain in the order they are judged later."""
     losses: dict[str, Tensor] = {}
     fakes: dict[str, list[tuple[int, Tensor]]] = {}

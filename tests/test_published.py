@@ -16,8 +16,11 @@ REFERENCE = json.loads((Path(__file__).parent / "data" / "published_step.json").
 OPTIONS = REFERENCE["case"]["options"]
 TERMS = {
     **{"G_A": "adversarial/y", "G_B": "adversarial/x", "D_A": "discriminator/y", "D_B": "discriminator/x"},
-    **{f"{ours}_{theirs}": f"{term}/{domain}" for ours, term in
-       (("Recyc", "recycle"), ("Pred", "recurrent"), ("Cyc", "cycle")) for theirs, domain in (("A", "x"), ("B", "y"))},
+    **{
+        f"{ours}_{theirs}": f"{term}/{domain}"
+        for ours, term in (("Recyc", "recycle"), ("Pred", "recurrent"), ("Cyc", "cycle"))
+        for theirs, domain in (("A", "x"), ("B", "y"))
+    },
     **{"idt_A": "identity/y", "idt_B": "identity/x"},
 }
 

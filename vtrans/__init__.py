@@ -1,13 +1,13 @@
 """Unpaired video translation: losses written as the paper's equations, planned into the fewest batched calls."""
 
-from vtrans import catalog as _catalog
-from vtrans import interop, testing
+from vtrans import catalog, interop, testing
 from vtrans.assembly import build
-from vtrans.expressions import detach, frozen, join, noise, reverse, unroll
+from vtrans.expressions import frozen, join
 from vtrans.losses import Loss, Schedule
-from vtrans.model import StepReport, TranslationModel
+from vtrans.model import TranslationModel
 from vtrans.networks.initialization import initialize
-from vtrans.objective import LossReport, Phase
+from vtrans.objective import LossReport, Phase, StepReport
+from vtrans.operators import detach, noise, reverse, unroll
 from vtrans.recipes import Recipe
 from vtrans.registry import criteria, discriminators, distances, generators, losses, predictors, recipes
 
@@ -22,6 +22,7 @@ __all__ = [
     "StepReport",
     "TranslationModel",
     "build",
+    "catalog",
     "criteria",
     "detach",
     "discriminators",
@@ -39,5 +40,3 @@ __all__ = [
     "testing",
     "unroll",
 ]
-
-

@@ -70,9 +70,12 @@ def build(
 
     Example:
         >>> import vtrans
-        >>> model = vtrans.build("recycle_gan", losses={"cycle": 5.0, "recycle": {"distance": "l2"}},
-        ...                      generator=("resnet", {"blocks": 1, "width": 4}),
-        ...                      predictor=("unet", {"depth": 3, "width": 4}))
+        >>> model = vtrans.build(
+        ...     "recycle_gan",
+        ...     losses={"cycle": 5.0, "recycle": {"distance": "l2"}},
+        ...     generator=("resnet", {"blocks": 1, "width": 4}),
+        ...     predictor=("unet", {"depth": 3, "width": 4}),
+        ... )
         >>> list(model.losses)
         ['adversarial', 'recurrent', 'recycle', 'cycle']
         >>> vtrans.build(**model.config).config == model.config
@@ -120,7 +123,9 @@ def build(
 def _recipe(name: str) -> Recipe:
     made = registry.recipes.create(name)
     if not isinstance(made, Recipe):
-        raise TypeError(refusal(f"recipe {name!r}", allowed="a function that returns a Recipe", got=type(made).__name__))
+        raise TypeError(
+            refusal(f"recipe {name!r}", allowed="a function that returns a Recipe", got=type(made).__name__)
+        )
     return made
 
 
@@ -179,7 +184,7 @@ def _losses(
     return named, notes
 
 
-def _overridden(name: str, present: Loss | None, override: Any) -> Loss:
+def _overridden(name: str, present: Loss | None, override: object) -> Loss:
     if isinstance(override, Loss):
         return override
     options = dict(override) if isinstance(override, Mapping) else {"weight": override}
@@ -192,7 +197,7 @@ def _overridden(name: str, present: Loss | None, override: Any) -> Loss:
     return made
 
 
-def _named_loss(item: Any) -> tuple[str, Loss]:
+def _named_loss(item: object) -> tuple[str, Loss]:
     if isinstance(item, Loss):
         return item.name, item
     if isinstance(item, str):
@@ -318,7 +323,7 @@ def _predicts_real(loss: Loss) -> bool:
     return bool(names) and all(name.startswith("P_") for name in names)
 
 
-def _part_data(role: str, parts: Mapping[str, tuple[str, dict[str, Any]]]) -> Any:
+def _part_data(role: str, parts: Mapping[str, tuple[str, dict[str, Any]]]) -> list[Any] | dict[str, Any]:
     """A part with every option that was resolved, as plain data."""
     data = {}
     for domain, (name, options) in parts.items():

@@ -37,8 +37,12 @@ generators.add("resnet", ResnetGenerator, reference=JOHNSON)
 generators.add("resnet_6blocks", ResnetGenerator, description="resnet with 6 blocks.", reference=JOHNSON, blocks=6)
 generators.add("resnet_9blocks", ResnetGenerator, description="resnet with 9 blocks.", reference=JOHNSON, blocks=9)
 generators.add("unet", UnetGenerator, reference=PIX2PIX)
-generators.add("unet_128", UnetGenerator, description="unet of depth 7, for multiples of 128.", reference=PIX2PIX, depth=7)
-generators.add("unet_256", UnetGenerator, description="unet of depth 8, for multiples of 256.", reference=PIX2PIX, depth=8)
+generators.add(
+    "unet_128", UnetGenerator, description="unet of depth 7, for multiples of 128.", reference=PIX2PIX, depth=7
+)
+generators.add(
+    "unet_256", UnetGenerator, description="unet of depth 8, for multiples of 256.", reference=PIX2PIX, depth=8
+)
 generators.add("timm_unet", TimmUnet, reference="Wightman, PyTorch Image Models, 2019")
 
 discriminators.add(
@@ -52,7 +56,9 @@ predictors.add("unet", UnetPredictor, reference=RECYCLE_GAN)
 predictors.add("unet_128", UnetPredictor, description="unet of depth 7.", reference=RECYCLE_GAN, depth=7)
 predictors.add("unet_256", UnetPredictor, description="unet of depth 8.", reference=RECYCLE_GAN, depth=8)
 predictors.add("siamese", SiamesePredictor, reference=RECYCLE_GAN)
-predictors.add("conv_gru", ConvGruPredictor, reference="Ballas et al., Delving deeper into convolutional networks, 2016")
+predictors.add(
+    "conv_gru", ConvGruPredictor, reference="Ballas et al., Delving deeper into convolutional networks, 2016"
+)
 predictors.add("last_frame", LastFrame, reference="Baseline without parameters")
 predictors.add("linear", LinearExtrapolation, reference="Baseline without parameters")
 

@@ -9,7 +9,7 @@ from vtrans.errors import refusal
 from vtrans.expressions import Clip
 
 ClipInput = Tensor | Mapping[str, Tensor]
-"""A clip ``(batch, time, channel, height, width)`` in [-1, 1], or a mapping with it as ``"frames"`` and other streams."""
+"""A clip ``(batch, time, channel, height, width)`` in [-1, 1]; or a mapping, with it as ``"frames"``."""
 
 _TOLERANCE = 1e-3
 

@@ -54,6 +54,9 @@ class Stream(ABC):
     Streams are immutable and compare by structure: writing the same expression twice names the same frames.
     """
 
+    cuts_gradient: ClassVar[bool] = False
+    """Whether no gradient flows through to the parts."""
+
     @property
     def parts(self) -> tuple[Stream, ...]:
         """The streams this one is written in terms of."""
@@ -104,6 +107,7 @@ class Carried(Leaf):
 
     stream: Stream
     pool: int = 0
+    cuts_gradient: ClassVar[bool] = True
 
     @property
     def parts(self) -> tuple[Stream, ...]:
@@ -154,24 +158,6 @@ class Join(View):
 
     def at(self, t: int, scope: Scope) -> tuple[Stream, int]:
         return (self.first if t in self.first.times(scope) else self.second), t
-
-
-@dataclass(frozen=True)
-class Reverse(View):
-    """The stream backwards in time, over the same times."""
-
-    stream: Stream
-
-    @property
-    def parts(self) -> tuple[Stream, ...]:
-        return (self.stream,)
-
-    def times(self, scope: Scope) -> tuple[int, ...]:
-        return self.stream.times(scope)
-
-    def at(self, t: int, scope: Scope) -> tuple[Stream, int]:
-        times = self.stream.times(scope)
-        return self.stream, times[-1 - times.index(t)]
 
 
 @dataclass(frozen=True)
@@ -270,28 +256,6 @@ class Apply(Operation):
 
 
 @dataclass(frozen=True)
-class Detach(Operation):
-    """The same frames, through which no gradient flows."""
-
-    keeps_value: ClassVar[bool] = True
-
-    def run(self, networks: Networks, *frames: Tensor) -> Tensor:
-        return frames[0].detach()
-
-
-@dataclass(frozen=True)
-class Noise(Operation):
-    """The frames plus Gaussian noise; draws of different names are different draws."""
-
-    name: str
-    scale: float = 0.1
-    is_random: ClassVar[bool] = True
-
-    def run(self, networks: Networks, *frames: Tensor) -> Tensor:
-        return frames[0] + self.scale * torch.randn_like(frames[0])
-
-
-@dataclass(frozen=True)
 class Domain:
     """One domain as a loss sees it: its clip and the networks into, of and on it.
 
@@ -342,31 +306,9 @@ def frozen(network: Network) -> Network:
     return replace(network, frozen=True)
 
 
-def detach(stream: Stream) -> Stream:
-    """The stream with no gradient flowing through."""
-    return Detach(inputs=(stream,))
-
-
-def noise(stream: Stream, name: str, scale: float = 0.1) -> Stream:
-    """The stream plus Gaussian noise of standard deviation ``scale``; each ``name`` is a draw of its own."""
-    return Noise(name, scale, inputs=(stream,))
-
-
 def join(first: Stream, second: Stream) -> Stream:
     """``first``'s frame where it has one, else ``second``'s."""
     return Join(first, second)
-
-
-def reverse(stream: Stream) -> Stream:
-    """The stream backwards in time."""
-    return Reverse(stream)
-
-
-def unroll(predictor: Network, stream: Stream, steps: int) -> Stream:
-    """The stream with ``steps`` further frames, each predicted from the ones before it, predictions included."""
-    for _ in range(steps):
-        stream = Join(stream, predictor(stream))
-    return stream
 
 
 def evaluate(stream: Stream, clips: Mapping[Clip, Tensor], networks: Networks) -> dict[int, Tensor]:
@@ -418,11 +360,10 @@ def _arrange(frames: Sequence[Tensor], reads: Reads) -> Tensor:
 
 def networks_in(stream: Stream, *, trainable: bool = True) -> dict[str, bool]:
     """The networks an expression applies, by name, and whether gradients reach the parameters of any application."""
-    cut = isinstance(stream, Detach | Carried)
     found: dict[str, bool] = {}
     if isinstance(stream, Apply):
         found[stream.network.name] = trainable and not stream.network.frozen
     for part in stream.parts:
-        for name, trained in networks_in(part, trainable=trainable and not cut).items():
+        for name, trained in networks_in(part, trainable=trainable and not stream.cuts_gradient).items():
             found[name] = found.get(name, False) or trained
     return found

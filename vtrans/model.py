@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,42 +10,23 @@ from torch import Tensor, nn
 
 from vtrans.checks import ClipInput, check_frames, check_pair, named_clips
 from vtrans.errors import refusal, unknown
-from vtrans.expressions import Carried, Clip, Domain, Leaf, Reads, Scope, Stream
+from vtrans.expressions import Carried, Clip, Leaf, Reads, Scope, Stream
 from vtrans.losses import Loss
-from vtrans.losses.terms import TooShortError
 from vtrans.networks.traits import sensitive_modules, sequential_reasons
-from vtrans.objective import LossReport, NamedTerm, Objective, Phase
+from vtrans.objective import (
+    LossReport,
+    Objective,
+    Phase,
+    StepReport,
+    objectives_of,
+    pools_for,
+    shortest_clip,
+)
 from vtrans.planner import Demand, Plan, plan
-from vtrans.pool import HistoryPool
 from vtrans.translation import translate
 
 if TYPE_CHECKING:
     from vtrans.explanation import Explanation
-
-_LONGEST = 64
-"""Clip lengths tried when looking for the shortest that every loss can use."""
-
-
-class StepReport(Mapping[str, Tensor]):
-    """The terms of every phase that ran in a step; ``.phases`` has each phase's own report."""
-
-    def __init__(self, phases: Mapping[str, LossReport]) -> None:
-        self.phases = dict(phases)
-
-    def __getitem__(self, name: str) -> Tensor:
-        for report in self.phases.values():
-            if name in report:
-                return report[name]
-        raise KeyError(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(name for report in self.phases.values() for name in report))
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
-
-    def __repr__(self) -> str:
-        return "\n".join(f"{phase}\n{report!r}" for phase, report in self.phases.items())
 
 
 class TranslationModel(nn.Module):
@@ -67,8 +47,9 @@ class TranslationModel(nn.Module):
 
     Example:
         >>> import vtrans
-        >>> model = vtrans.build("cycle_gan", generator=("resnet", {"blocks": 1, "width": 4}),
-        ...                      discriminator=("patch", {"width": 4}))
+        >>> model = vtrans.build(
+        ...     "cycle_gan", generator=("resnet", {"blocks": 1, "width": 4}), discriminator=("patch", {"width": 4})
+        ... )
         >>> x, y = torch.zeros(2, 1, 1, 3, 32, 32).unbind()
         >>> sorted(model.generator_loss(x, y))
         ['adversarial/x', 'adversarial/y', 'cycle/x', 'cycle/y', 'identity/x', 'identity/y']
@@ -96,9 +77,9 @@ class TranslationModel(nn.Module):
         self._config = config
         self._sensitive: dict[str, tuple[nn.Module, list[nn.Module]]] = {}
         self._weights: dict[str, tuple[tuple[float, ...], Tensor]] = {}
-        self.objectives = self._objectives()
-        self.minimum_length = self._minimum_length()
-        self.pools = self._pools(seed)
+        self.objectives = objectives_of(self.phases, self.losses)
+        self.minimum_length = shortest_clip(self.objectives.values(), self.networks_by_name)
+        self.pools = pools_for(self.objectives.values(), self.networks_by_name, seed)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -204,11 +185,13 @@ class TranslationModel(nn.Module):
                 continue
             optimizer = optimizers[phase.name]
             optimizer.zero_grad(set_to_none=True)
-            report = self.loss(phase.name, x, y, step=step, reuse=next((r for r in reports.values() if r.carried), None))
+            report = self.loss(
+                phase.name, x, y, step=step, reuse=next((r for r in reports.values() if r.carried), None)
+            )
             if report.total.device.type == "cpu" or step % check_every == 0:
                 report.raise_if_not_finite(step)
             if report.total.requires_grad:
-                report.total.backward()  # type: ignore[no-untyped-call]
+                report.total.backward()
             optimizer.step()
             reports[phase.name] = report
         return StepReport(reports)
@@ -283,89 +266,27 @@ class TranslationModel(nn.Module):
 
     def save_pretrained(self, folder: str, *, overwrite: bool = False) -> None:
         """Writes config.json and model.safetensors into a folder; see :func:`vtrans.pretrained.save`."""
-        from vtrans import pretrained
+        from vtrans.pretrained import save
 
-        pretrained.save(self, folder, overwrite=overwrite)
+        save(self, folder, overwrite=overwrite)
 
     @classmethod
     def from_pretrained(cls, folder: str, *, revision: str | None = None) -> TranslationModel:
         """Loads what :meth:`save_pretrained` wrote, or a model of the hub; see :func:`vtrans.pretrained.load`."""
-        from vtrans import pretrained
+        from vtrans.pretrained import load
 
-        return pretrained.load(folder, revision=revision)
+        return load(folder, revision=revision)
 
     def push_to_hub(self, repository: str, *, private: bool = False) -> str:
         """Shares the model on the hub and returns its address; see :func:`vtrans.pretrained.push`."""
-        from vtrans import pretrained
+        from vtrans.pretrained import push
 
-        return pretrained.push(self, repository, private=private)
+        return push(self, repository, private=private)
 
     @property
     def networks_by_name(self) -> dict[str, nn.Module]:
         """The networks by name."""
         return dict(self.networks.items())
-
-    def _objectives(self) -> dict[str, Objective]:
-        """The objective of each phase; frames that a phase needs carried come from the last one before that needs none."""
-        made: dict[str, Objective] = {}
-        needed: list[Stream] = []
-        for phase in reversed(self.phases):
-            terms = [
-                NamedTerm(f"{term.name or name}/{term.domain}", term, loss)
-                for name, loss in self.losses.items()
-                if phase.losses is None or name in phase.losses
-                for term in loss.directions()
-                if term.phase == phase.terms
-            ]
-            if not terms:
-                raise ValueError(
-                    refusal(
-                        f"phase {phase.name!r}",
-                        allowed=f"losses with terms for {phase.terms!r}",
-                        got=f"losses {', '.join(phase.losses or self.losses)}",
-                        fix="Name other losses, or leave the phase out",
-                    )
-                )
-            required = Objective(phase, terms, []).requires()
-            made[phase.name] = Objective(phase, terms, [] if required else needed)
-            needed = list(dict.fromkeys([*needed, *required])) if required else []
-        return {phase.name: made[phase.name] for phase in self.phases}
-
-    def _minimum_length(self) -> int:
-        reads = {name: Reads.of(network) for name, network in self.networks.items()}
-        for length in range(1, _LONGEST):
-            scope = Scope(_AnyClip(length), reads)
-            try:
-                for objective in self.objectives.values():
-                    for named in objective.terms:
-                        named.term.requests(scope)
-            except TooShortError:
-                continue
-            return length
-        raise ValueError(f"No clip of up to {_LONGEST} frames is long enough for these losses and networks.")
-
-    def _pools(self, seed: int) -> dict[str, HistoryPool]:
-        pools: dict[str, HistoryPool] = {}
-        for objective in self.objectives.values():
-            for named in objective.terms:
-                for stream in named.term.streams:
-                    for part in stream.parts:
-                        if not isinstance(part, Carried) or not part.pool:
-                            continue
-                        judge = f"D_{part.domain.upper()}"
-                        if judge in self.networks and len(Reads.of(self.networks[judge]).offsets) > 1:
-                            raise ValueError(
-                                refusal(
-                                    "pool",
-                                    allowed=f"0 where {judge} looks at windows of frames",
-                                    got=part.pool,
-                                    why="The history keeps single frames, which would break the windows",
-                                )
-                            )
-                        pools.setdefault(
-                            part.domain, HistoryPool(part.pool, zlib.crc32(f"{seed}/pool/{part.domain}".encode()))
-                        )
-        return pools
 
     def _check(self, x: ClipInput, y: ClipInput) -> dict[Clip, Tensor]:
         clips = {**named_clips("x", x), **named_clips("y", y)}
@@ -443,17 +364,3 @@ class TranslationModel(nn.Module):
                 torch.tensor(numbers, dtype=torch.float64).to(device),
             )
         return known[1]
-
-
-class _AnyClip(dict[Clip, int]):
-    """Every clip, of one length."""
-
-    def __init__(self, length: int) -> None:
-        super().__init__()
-        self._length = length
-
-    def __contains__(self, clip: object) -> bool:
-        return isinstance(clip, Clip)
-
-    def __missing__(self, clip: Clip) -> int:
-        return self._length

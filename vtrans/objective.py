@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from vtrans.errors import refusal
-from vtrans.expressions import Carried, Leaf, Networks, Scope, Stream, networks_in
+from vtrans.expressions import Carried, Clip, Leaf, Networks, Reads, Scope, Stream, networks_in
 from vtrans.losses.base import Loss
-from vtrans.losses.terms import Term
+from vtrans.losses.terms import Term, TooShortError
 from vtrans.planner import Demand, Plan, plan
+from vtrans.pool import HistoryPool
+
+_LONGEST = 64
+"""Clip lengths tried when looking for the shortest that every term can use."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +56,7 @@ class Phase:
             object.__setattr__(self, "losses", tuple(self.losses))
         if self.start < 0 or (self.stop is not None and self.stop <= self.start):
             raise ValueError(
-                refusal(
-                    f"phase {self.name!r}", allowed="0 ≤ start < stop", got=f"start={self.start}, stop={self.stop}"
-                )
+                refusal(f"phase {self.name!r}", allowed="0 ≤ start < stop", got=f"start={self.start}, stop={self.stop}")
             )
 
     def active(self, step: int) -> bool:
@@ -64,7 +68,7 @@ class Phase:
         return name in self.trains or name.partition("_")[0] in self.trains
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NamedTerm:
     """A term with the name it is reported by and the loss it comes from."""
 
@@ -88,7 +92,7 @@ class LossReport(Mapping[str, Tensor]):
         names: Sequence[str],
         weighted: Tensor,
         carried: Mapping[Stream, Tensor],
-        trained: Mapping[str, nn.Module],
+        trained: Mapping[str, Mapping[str, nn.Module]],
     ) -> None:
         self.total = weighted.sum()
         self.carried = carried
@@ -121,7 +125,7 @@ class LossReport(Mapping[str, Tensor]):
         norms: dict[str, dict[str, float]] = {}
         for name, value in self._values.items():
             norms[name] = {}
-            for network, module in self._trained.items():
+            for network, module in self._trained[name].items():
                 parameters = [p for p in module.parameters() if p.requires_grad]
                 if not parameters or not value.requires_grad:
                     continue
@@ -140,7 +144,9 @@ class LossReport(Mapping[str, Tensor]):
         values = torch.stack([value.detach() for value in self._values.values()])
         if bool(torch.isfinite(values).all()):
             return
-        bad = [f"{name} = {value}" for name, value in zip(self, values.tolist(), strict=True) if not _finite(value)]
+        bad = [
+            f"{name} = {value}" for name, value in zip(self, values.tolist(), strict=True) if not math.isfinite(value)
+        ]
         where = "" if step is None else f" at step {step}"
         raise FloatingPointError(
             f"A loss is not finite{where}: {', '.join(bad)}. The weights were left as they were. "
@@ -148,8 +154,26 @@ class LossReport(Mapping[str, Tensor]):
         )
 
 
-def _finite(value: float) -> bool:
-    return abs(value) < float("inf")
+class StepReport(Mapping[str, Tensor]):
+    """The terms of every phase that ran in a step; ``.phases`` has each phase's own report."""
+
+    def __init__(self, phases: Mapping[str, LossReport]) -> None:
+        self.phases = dict(phases)
+
+    def __getitem__(self, name: str) -> Tensor:
+        for report in self.phases.values():
+            if name in report:
+                return report[name]
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(name for report in self.phases.values() for name in report))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{phase}\n{report!r}" for phase, report in self.phases.items())
 
 
 class Objective:
@@ -166,6 +190,7 @@ class Objective:
         self.terms = tuple(terms)
         self.carries = tuple(carries)
         self._plans: dict[object, tuple[Plan, list[int]]] = {}
+        self._trains = {named: self.trains(named) for named in self.terms}
 
     def requires(self) -> list[Stream]:
         """Streams that earlier phases have to carry into this one."""
@@ -221,7 +246,9 @@ class Objective:
             start += count
         weighted = torch.stack(values) * weights.to(values[0].dtype)
         carried = {stream: kept.detach() for stream, kept in zip(self.carries, frames[start:], strict=True)}
-        trained = {name: network for name, network in networks.items() if self.phase.trained(name)}
+        trained: dict[str, dict[str, nn.Module]] = {}
+        for named in self.terms:
+            trained.setdefault(named.name, {}).update({name: networks[name] for name in self._trains[named]})
         return LossReport([named.name for named in self.terms], weighted, carried, trained)
 
     def _value(self, named: NamedTerm, frames: Sequence[Tensor], networks: Networks) -> Tensor:
@@ -230,9 +257,7 @@ class Objective:
         except ValueError as error:
             raise ValueError(f"{named.name}: {error}") from error
 
-    def _plan(
-        self, scope: Scope, sequential: Mapping[str, tuple[str, ...]], key: object
-    ) -> tuple[Plan, list[int]]:
+    def _plan(self, scope: Scope, sequential: Mapping[str, tuple[str, ...]], key: object) -> tuple[Plan, list[int]]:
         if key is not None and key in self._plans:
             return self._plans[key]
         demands: list[Demand] = []
@@ -247,3 +272,79 @@ class Objective:
         if key is not None:
             self._plans[key] = made
         return made
+
+
+def objectives_of(phases: Sequence[Phase], losses: Mapping[str, Loss]) -> dict[str, Objective]:
+    """The objective of each phase; frames that a phase needs carried come from the last one before that needs none."""
+    made: dict[str, Objective] = {}
+    needed: list[Stream] = []
+    for phase in reversed(phases):
+        terms = [
+            NamedTerm(f"{term.name or name}/{term.domain}", term, loss)
+            for name, loss in losses.items()
+            if phase.losses is None or name in phase.losses
+            for term in loss.directions()
+            if term.phase == phase.terms
+        ]
+        if not terms:
+            raise ValueError(
+                refusal(
+                    f"phase {phase.name!r}",
+                    allowed=f"losses with terms for {phase.terms!r}",
+                    got=f"losses {', '.join(phase.losses or losses)}",
+                    fix="Name other losses, or leave the phase out",
+                )
+            )
+        required = Objective(phase, terms, []).requires()
+        made[phase.name] = Objective(phase, terms, [] if required else needed)
+        needed = list(dict.fromkeys([*needed, *required])) if required else []
+    return {phase.name: made[phase.name] for phase in phases}
+
+
+def shortest_clip(objectives: Iterable[Objective], networks: Networks) -> int:
+    """The fewest frames of a clip for which every term has something to look at."""
+    reads = {name: Reads.of(network) for name, network in networks.items()}
+    terms = [named.term for objective in objectives for named in objective.terms]
+    for length in range(1, _LONGEST):
+        try:
+            for term in terms:
+                term.requests(Scope(_AnyClip(length), reads))
+        except TooShortError:
+            continue
+        return length
+    raise ValueError(f"No clip of up to {_LONGEST} frames is long enough for these losses and networks.")
+
+
+def pools_for(objectives: Iterable[Objective], networks: Networks, seed: int) -> dict[str, HistoryPool]:
+    """The history of fakes of each domain whose discriminator is taught from one."""
+    pools: dict[str, HistoryPool] = {}
+    parts = [part for o in objectives for named in o.terms for stream in named.term.streams for part in stream.parts]
+    for part in parts:
+        if not isinstance(part, Carried) or not part.pool or part.domain in pools:
+            continue
+        judge = f"D_{part.domain.upper()}"
+        if judge in networks and len(Reads.of(networks[judge]).offsets) > 1:
+            raise ValueError(
+                refusal(
+                    "pool",
+                    allowed=f"0 where {judge} looks at windows of frames",
+                    got=part.pool,
+                    why="The history keeps single frames, which would break the windows",
+                )
+            )
+        pools[part.domain] = HistoryPool(part.pool, zlib.crc32(f"{seed}/pool/{part.domain}".encode()))
+    return pools
+
+
+class _AnyClip(dict[Clip, int]):
+    """Every clip, of one length."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        self._length = length
+
+    def __contains__(self, clip: object) -> bool:
+        return isinstance(clip, Clip)
+
+    def __missing__(self, clip: Clip) -> int:
+        return self._length

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vtrans.errors import refusal
-from vtrans.expressions import Apply, Detach, Leaf, Networks, Operation, Reads, Scope, Stream, View
+from vtrans.expressions import Apply, Leaf, Networks, Operation, Reads, Scope, Stream, View
 from vtrans.schedule import Unit, is_acyclic, schedule
 
 
@@ -213,7 +213,7 @@ class _Frames:
             raise TypeError(f"A stream is a Leaf, a View or an Operation; {type(stream).__name__} is none of these.")
         times = stream.sources(t, self.scope)
         inputs = tuple(tuple(self._resolve(part, s, value_only) for s in times) for part in stream.inputs)
-        if value_only and isinstance(stream, Detach):
+        if value_only and stream.keeps_value:
             return inputs[0][0]
         kernel = self._kernel(stream)
         plain = replace(kernel, network=replace(kernel.network, frozen=False)) if isinstance(kernel, Apply) else kernel

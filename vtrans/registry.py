@@ -128,7 +128,7 @@ class Registry(Generic[Part]):
         """Builds the part of that name with the given options."""
         return self[name].create(**options)
 
-    def resolve(self, argument: str, value: Any) -> Part:
+    def resolve(self, argument: str, value: object) -> Part:
         """The part that a name, a ``(name, options)`` pair or the part itself (anything callable) stands for."""
         if isinstance(value, str):
             return self.create(value)

@@ -24,11 +24,15 @@ def translate(generator: nn.Module, frames: Tensor, channels: int, batch: int) -
     if not isinstance(frames, Tensor) or frames.ndim < 3 or frames.shape[-3] != channels:
         got = f"shape {tuple(frames.shape)}" if isinstance(frames, Tensor) else type(frames).__name__
         raise ValueError(
-            refusal("frames", allowed=f"a tensor (…, {channels}, height, width)", got=got, why="Channels come third last")
+            refusal(
+                "frames", allowed=f"a tensor (…, {channels}, height, width)", got=got, why="Channels come third last"
+            )
         )
     if not frames.is_floating_point():
         raise TypeError(
-            refusal("frames", allowed="floating point in [-1, 1]", got=str(frames.dtype), fix="frames.float() / 127.5 - 1")
+            refusal(
+                "frames", allowed="floating point in [-1, 1]", got=str(frames.dtype), fix="frames.float() / 127.5 - 1"
+            )
         )
     if batch < 1:
         raise ValueError(refusal("batch", allowed="1 or more", got=batch))
@@ -72,4 +76,6 @@ def _reflect(frames: Tensor, axis: int, amount: tuple[int, int]) -> Tensor:
     positions = torch.arange(-amount[0], size + amount[1], device=frames.device)
     period = max(2 * (size - 1), 1)
     folded = positions.remainder(period)
-    return frames.index_select(axis, torch.minimum(folded, period - folded).clamp(0, size - 1)) if any(amount) else frames
+    return (
+        frames.index_select(axis, torch.minimum(folded, period - folded).clamp(0, size - 1)) if any(amount) else frames
+    )

@@ -143,9 +143,7 @@ class Loss(ABC):
         """The number by which a term of this loss counts at a step."""
         return term.weight if term.weight is not None else weight_at(self.weight, step, term.domain)
 
-    def __call__(
-        self, x: Tensor, y: Tensor, networks: Mapping[str, nn.Module], *, step: int = 0
-    ) -> dict[str, Tensor]:
+    def __call__(self, x: Tensor, y: Tensor, networks: Mapping[str, nn.Module], *, step: int = 0) -> dict[str, Tensor]:
         """Computes the loss by itself, plainly: one network call a frame.
 
         Args:

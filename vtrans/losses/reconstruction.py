@@ -102,7 +102,7 @@ class Recurrent(Loss):
 
 @dataclass(kw_only=True, eq=False)
 class Recycle(Loss):
-    """Translated, continued over there and brought back, a clip goes on as it did: Σ_t ‖x_{t+1} − G_X(P_Y(G_Y(x_{1:t})))‖.
+    """A clip translated, continued and brought back goes on as it did: Σ_t ‖x_{t+1} − G_X(P_Y(G_Y(x_{1:t})))‖.
 
     Args:
         weight: Weight of the term.
@@ -113,8 +113,9 @@ class Recycle(Loss):
         ValueError: An option is out of its range.
 
     Example:
-        >>> Recycle(weight={"x": 7.0, "y": 3.0}).weight_of(next(Recycle().directions()), step=0)
-        10.0
+        >>> loss = Recycle(weight={"x": 7.0, "y": 3.0})
+        >>> [loss.weight_of(term, step=0) for term in loss.directions()]
+        [7.0, 3.0]
 
     Reference:
         Bansal et al., Recycle-GAN, 2018, equation 4.

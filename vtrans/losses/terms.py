@@ -51,7 +51,7 @@ class Term(ABC):
 
 @dataclass(frozen=True)
 class Comparison(Term):
-    """Two streams compared by a distance at the times both have: averaged over a frame and the batch, summed over times."""
+    """Two streams compared by a distance, averaged over a frame and the batch, summed over the times both have."""
 
     stream: Stream
     target: Stream
@@ -111,7 +111,7 @@ class Judgement(Term):
 
 @dataclass(frozen=True)
 class Discrimination(Term):
-    """What teaches a discriminator: ½[real(y_t) + fake(f_t)] summed over the fakes, each with the real frame of its time.
+    """What teaches a discriminator: Σ_f ½[real(y_f) + fake(f)] over fakes, each with the real frame of its time.
 
     The fakes are those of an earlier phase, as they were before its networks were updated, without gradient.
     """

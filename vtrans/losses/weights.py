@@ -29,9 +29,7 @@ class Schedule:
         pairs = [(int(step), float(value)) for step, value in points]
         steps = [step for step, _ in pairs]
         if not pairs or steps != sorted(set(steps)) or not all(math.isfinite(value) for _, value in pairs):
-            raise ValueError(
-                refusal("points", allowed="(step, finite value) pairs with ascending steps", got=points)
-            )
+            raise ValueError(refusal("points", allowed="(step, finite value) pairs with ascending steps", got=points))
         self.points = pairs
 
     def __call__(self, step: int) -> float:
@@ -91,7 +89,7 @@ def check_weight(weight: object, argument: str = "weight") -> None:
     )
 
 
-def weight_data(weight: Weight) -> Any:
+def weight_data(weight: Weight) -> float | dict[str, Any]:
     """The weight as plain data, for a configuration."""
     if isinstance(weight, Schedule):
         return {"points": [list(point) for point in weight.points]}

@@ -49,7 +49,7 @@ class SiamesePredictor(nn.Module):
         *,
         channels: int,
         context: int = 2,
-        width: int = 64,
+        width: int = 8,
         norm: str = "instance",
         dropout: float = 0.0,
         init: str = "normal",

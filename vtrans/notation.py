@@ -1,0 +1,102 @@
+"""How equations are written: streams as symbols, in plain text or LaTeX."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vtrans.expressions import (
+    Apply,
+    Carried,
+    Clip,
+    Join,
+    Operation,
+    Past,
+    Reads,
+    Scope,
+    Stream,
+)
+from vtrans.operators import Detach, Noise, Reverse
+
+
+@dataclass(frozen=True)
+class When:
+    """A time in an equation: the frame ``t + offset``, or (``past``) all frames up to it."""
+
+    offset: int = 0
+    past: bool = False
+
+    def __str__(self) -> str:
+        moment = "t" if self.offset == 0 else f"t{self.offset:+d}".replace("-", "−")
+        return f"1:{moment}" if self.past else moment
+
+
+@dataclass(frozen=True)
+class Notation:
+    """Writes streams, given what each network reads.
+
+    Args:
+        scope: What the networks read; lengths do not matter.
+        latex: LaTeX instead of plain text.
+
+    Example:
+        >>> from vtrans.expressions import Domain
+        >>> x, y = Domain("x"), Domain("y")
+        >>> reads = {"G_X": Reads(), "G_Y": Reads(), "P_Y": Reads((-2, -1), stacked=True)}
+        >>> print(Notation(Scope({}, reads)).write(x.G(y.P(y.G(x.past))), When(1)))
+        G_X(P_Y(G_Y(x_{1:t})))
+    """
+
+    scope: Scope
+    latex: bool = False
+
+    def write(self, stream: Stream, when: When) -> str:
+        """The frame (or the past) of a stream at a time."""
+        if isinstance(stream, Clip):
+            symbol = stream.domain if stream.name == "frames" else f"{stream.name}^{stream.domain}"
+            return f"{symbol}_{{{when}}}" if self.latex or len(str(when)) > 1 else f"{symbol}_{when}"
+        if isinstance(stream, Past | Carried):
+            return self.write(stream.stream, when)
+        if isinstance(stream, Join):
+            cup = r" \cup " if self.latex else " ∪ "
+            return f"({self.write(stream.first, when)}{cup}{self.write(stream.second, when)})"
+        if isinstance(stream, Apply):
+            inner = self._read_by(stream, when)
+            return f"{self._name(stream)}({', '.join(self.write(part, inner) for part in stream.inputs)})"
+        if isinstance(stream, Detach):
+            return f"{self._word('sg')}({self.write(stream.inputs[0], when)})"
+        if isinstance(stream, Noise):
+            epsilon = r"\varepsilon" if self.latex else "ε"
+            return f"({self.write(stream.inputs[0], when)} + {stream.scale:g} {epsilon}_{{{stream.name}}})"
+        if isinstance(stream, Reverse):
+            return f"{self._word('reverse')}({self.write(stream.stream, when)})"
+        name = self._word(type(stream).__name__.lower())
+        return f"{name}({', '.join(self.write(part, when) for part in stream.parts)})"
+
+    def starts_at(self, *streams: Stream) -> When:
+        """The time at which to write an equation, such that the past it needs is x_{1:t}, as in the paper."""
+        return When(1) if any(self._foresees(stream) for stream in streams) else When(0)
+
+    def _foresees(self, stream: Stream) -> bool:
+        if isinstance(stream, Operation):
+            reads = stream.reads(self.scope)
+            if reads.recurrent or max(reads.offsets, default=0) < 0:
+                return True
+        return any(self._foresees(part) for part in stream.parts)
+
+    def _read_by(self, stream: Operation, when: When) -> When:
+        reads = stream.reads(self.scope)
+        if reads == Reads() or when.past:
+            return when
+        if reads.recurrent or max(reads.offsets) < 0:
+            return When(when.offset - 1, past=True)
+        return when
+
+    def _name(self, stream: Apply) -> str:
+        name = stream.network.name
+        if not stream.network.frozen:
+            return name
+        role, _, domain = name.partition("_")
+        return rf"\bar{{{role}}}_{{{domain}}}" if self.latex else f"{name}*"
+
+    def _word(self, word: str) -> str:
+        return rf"\operatorname{{{word}}}" if self.latex else word
