@@ -193,7 +193,7 @@ def _overridden(name: str, present: Loss | None, override: object) -> Loss:
     if present is not None:
         changed: Loss = registry.losses.create(present.name, **{**present.options, **options})
         return changed
-    made: Loss = registry.losses.create(options.pop("loss", name), **options)
+    made: Loss = registry.losses.create(str(options.pop("loss", name)), **options)
     return made
 
 

@@ -134,7 +134,7 @@ class TranslationModel(nn.Module):
         objective = self.objectives[self.phase(phase).name]
         clips = self._check(x, y)
         leaves: dict[Leaf, Tensor] = {clip: frames.transpose(0, 1).contiguous() for clip, frames in clips.items()}
-        scope, sequential, key = self._situation(clips)
+        scope, sequential, key = self.situation(clips)
         carried = self._carried(objective, leaves, scope, sequential, key, reuse)
         for leaf in objective.plan(scope, sequential, key).leaves:
             if isinstance(leaf, Carried):
@@ -261,7 +261,7 @@ class TranslationModel(nn.Module):
     def plan(self, phase: str = "generators", *, length: int | None = None) -> Plan:
         """The plan of a phase for clips of a length, in the networks' present mode."""
         frames = length or max(self.clip_length, self.minimum_length)
-        scope, sequential, _ = self._situation({Clip("x"): frames, Clip("y"): frames})
+        scope, sequential, _ = self.situation({Clip("x"): frames, Clip("y"): frames})
         return self.objectives[self.phase(phase).name].plan(scope, sequential)
 
     def save_pretrained(self, folder: str, *, overwrite: bool = False) -> None:
@@ -306,7 +306,7 @@ class TranslationModel(nn.Module):
             )
         return clips
 
-    def _situation(
+    def situation(
         self, clips: Mapping[Clip, Tensor | int]
     ) -> tuple[Scope, dict[str, tuple[str, ...]], tuple[object, ...]]:
         """What a plan depends on: the clips' lengths, what networks read, and which must be called frame by frame."""

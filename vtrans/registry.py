@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from vtrans.errors import refusal, unknown
 
@@ -135,8 +135,7 @@ class Registry(Generic[Part]):
         if isinstance(value, list | tuple) and len(value) == 2 and isinstance(value[1], Mapping):
             return self.create(value[0], **value[1])
         if callable(value):
-            part: Part = value
-            return part
+            return cast(Part, value)
         raise TypeError(
             refusal(argument, allowed=f"the name of a {self.kind}, or a (name, options) pair", got=repr(value))
         )

@@ -6,7 +6,8 @@ from typing import Literal
 import torch
 
 from vtrans.data import Clips, batches
-from vtrans.model import StepReport, TranslationModel
+from vtrans.model import TranslationModel
+from vtrans.objective import StepReport
 from vtrans.training.rates import rate_factor
 
 

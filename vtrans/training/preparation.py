@@ -63,7 +63,7 @@ def prepare(settings: TrainingSettings) -> Preparation:
         FileNotFoundError: There is no data where the settings say.
         ValueError: The settings, the data and the networks do not fit together; sizes that do are named.
     """
-    device = _device(settings.device)
+    device = choose_device(settings.device)
     data = _resolved(settings.data)
     sources = _open(data, settings.seed)
     channels = {domain: source.channels for domain, source in sources.items()}
@@ -169,9 +169,12 @@ def _open(data: DataSettings, seed: int) -> dict[str, FrameSource]:
     return {"x": world.train("x"), "y": world.train("y")}
 
 
-def _device(name: str) -> torch.device:
+def choose_device(name: str) -> torch.device:
+    """The device of that name, or for ``"auto"`` a GPU if there is one; refuses what is not there."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name not in ("cpu", "cuda"):
+        raise ValueError(refusal("device", allowed="auto, cpu or cuda", got=name))
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError(refusal("device", allowed="cpu or auto", got="cuda", why="PyTorch sees no GPU here"))
     return torch.device(name)

@@ -10,8 +10,6 @@ import vtrans
 from vtrans.errors import refusal
 from vtrans.model import TranslationModel
 
-Size = Literal["published", "own"] | int | tuple[int, int]
-
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSettings:
@@ -96,7 +94,7 @@ class DataSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """A training run, but for where it is kept.
+    """A training run: everything but where it is kept.
 
     Args:
         recipe: The recipe's name.

@@ -1,0 +1,99 @@
+"""Finds the command, runs it, and turns a user's mistake into one clear line."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+import warnings
+
+import vtrans
+from vtrans.errors import unknown
+
+COMMANDS = {
+    "demo": ("demo", "train on an embedded world and show the translation, in minutes on a CPU"),
+    "train": ("train", "train a recipe on your videos, folders of frames, or a world"),
+    "translate": ("translate", "translate a video or a folder of frames with a trained model"),
+    "explain": ("explain", "print a recipe's equations, what trains what, and the plan of its calls"),
+    "list": ("list_parts", "list recipes, networks, losses and everything else that has a name"),
+    "import": ("import_published", "turn a checkpoint of the published code into a model"),
+}
+"""The module in this folder and the one-line description of each command."""
+
+MISTAKES = (ValueError, TypeError, FileNotFoundError, FileExistsError, NotADirectoryError, FloatingPointError)
+"""What is raised where the user can do something about it."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        argv: The words after ``vtrans``; by default those of the process.
+
+    Returns:
+        The exit code: 0 if all went well, 2 for a mistake in the call, 130 or 143 if Ctrl-C or SIGTERM ended it.
+
+    Example:
+        >>> main(["list", "criteria"])  # doctest: +ELLIPSIS
+        criteria
+          least_squares   ...
+        0
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words or os.environ.get("VTRANS_DEBUG", "") not in ("", "0")
+    words = [word for word in words if word != "--debug"]
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if words[0] == "--version":
+        print(f"vtrans {vtrans.__version__}")
+        return 0
+    try:
+        if words[0] not in COMMANDS:
+            raise ValueError(unknown("command", words[0], COMMANDS, fix="See vtrans --help."))
+        command = importlib.import_module(f"vtrans.cli.{COMMANDS[words[0]][0]}")
+        with warnings.catch_warnings():
+            warnings.showwarning = _one_line
+            return int(command.run(words[1:]))
+    except MISTAKES as error:
+        if debug:
+            traceback.print_exc()
+        print(f"vtrans: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        if debug:
+            traceback.print_exc()
+        print("vtrans: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # whoever read the output, such as head, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: vtrans COMMAND …",
+            "",
+            "Unpaired video translation from losses written as equations.",
+            "",
+            *lines,
+            "",
+            "vtrans COMMAND --help explains a command's options. --debug shows where an error comes from.",
+            "Start with: vtrans demo",
+        ]
+    )
+
+
+def _one_line(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: object = None,
+) -> None:
+    print(f"vtrans: warning: {message}", file=sys.stderr)

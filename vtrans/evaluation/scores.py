@@ -1,0 +1,92 @@
+"""Scores of translated clips against the truth."""
+
+import torch
+from torch import Tensor
+
+from vtrans.errors import refusal
+
+RANGE = 2.0
+
+
+def psnr(translated: Tensor, truth: Tensor) -> float:
+    r"""Peak signal-to-noise ratio in decibels, averaged over the frames; higher is better.
+
+    .. math:: 10 \log_{10} \frac{2^2}{\operatorname{mean}((a - b)^2)}
+
+    Args:
+        translated: Frames ``(…, channel, height, width)`` in [-1, 1].
+        truth: What they should be, of the same shape.
+
+    Returns:
+        The mean over frames; infinite where a frame is exactly right.
+
+    Raises:
+        ValueError: The shapes differ.
+
+    Example:
+        >>> round(psnr(torch.zeros(2, 3, 4, 4), torch.full((2, 3, 4, 4), 0.2)), 3)
+        20.0
+    """
+    a, b = _frames(translated, truth)
+    errors = (a - b).square().mean(dim=(1, 2, 3))
+    return float((10 * torch.log10(RANGE**2 / errors)).mean())
+
+
+def l1(translated: Tensor, truth: Tensor) -> float:
+    r"""Mean absolute difference, in the frames' own range of 2; lower is better.
+
+    Args:
+        translated: Frames ``(…, channel, height, width)`` in [-1, 1].
+        truth: What they should be, of the same shape.
+
+    Returns:
+        The mean over everything, from 0 to 2.
+
+    Raises:
+        ValueError: The shapes differ.
+
+    Example:
+        >>> l1(torch.zeros(3, 4, 4), torch.full((3, 4, 4), 0.5))
+        0.5
+    """
+    a, b = _frames(translated, truth)
+    return float((a - b).abs().mean())
+
+
+def ssim(translated: Tensor, truth: Tensor) -> float:
+    """Structural similarity in Gaussian windows of 11 pixels (σ = 1.5), averaged; higher is better, 1 is equal.
+
+    Only windows that lie within the frame count.
+
+    Args:
+        translated: Frames ``(…, channel, height, width)`` in [-1, 1], at least 11 pixels high and wide.
+        truth: What they should be, of the same shape.
+
+    Returns:
+        The mean over everything, from -1 to 1.
+
+    Raises:
+        ValueError: The shapes differ, or a frame is smaller than a window.
+
+    Example:
+        >>> frames = torch.linspace(-1, 1, 256).view(1, 1, 16, 16)
+        >>> round(ssim(frames, frames), 4)
+        1.0
+
+    Reference:
+        Wang et al., Image quality assessment: from error visibility to structural similarity, 2004.
+    """
+    from kornia.metrics import ssim as similarity
+
+    a, b = _frames(translated, truth)
+    if min(a.shape[-2:]) < 11:
+        raise ValueError(refusal("translated", allowed="frames of at least 11x11 pixels", got=f"{tuple(a.shape[-2:])}"))
+    return float(similarity(a, b, window_size=11, max_val=RANGE, padding="valid").mean())
+
+
+def _frames(translated: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    if translated.shape != truth.shape or translated.ndim < 3:
+        got = f"{tuple(translated.shape)} and {tuple(truth.shape)}"
+        raise ValueError(refusal("translated and truth", allowed="one shape (…, channel, height, width)", got=got))
+    shape = (-1, *translated.shape[-3:])
+    return translated.detach().reshape(shape).double(), truth.detach().reshape(shape).double()

@@ -1,0 +1,52 @@
+"""What a model makes of a clip, to look at."""
+
+import torch
+from torch import Tensor
+
+from vtrans.expressions import Domain, Stream, evaluate
+from vtrans.model import TranslationModel
+
+
+@torch.no_grad()
+def recycled(model: TranslationModel, clip: Tensor, domain: str) -> tuple[str, int, Tensor]:
+    """The clip translated, continued there and brought back: G_X(P_Y(G_Y(x_{1:t}))) for X.
+
+    A model without predictors brings each frame back as it is: G_X(G_Y(x)).
+
+    Args:
+        model: The model.
+        clip: Frames ``(time, channel, height, width)`` of a size that its networks take, on the model's device.
+        domain: The clip's domain, ``"x"`` or ``"y"``.
+
+    Returns:
+        What was computed, in words; the first time that has a frame; and the frames, of the clip's shape, those before
+        the first one grey.
+
+    Example:
+        >>> import vtrans
+        >>> model = vtrans.build("gan", generator=("resnet", {"blocks": 1, "width": 4}))
+        >>> label, first, frames = recycled(model, torch.zeros(3, 3, 16, 16), "x")
+        >>> label, first, frames.shape
+        ('G_X(G_Y(x))', 0, torch.Size([3, 3, 16, 16]))
+    """
+    here, there = Domain(domain), Domain("y" if domain == "x" else "x")
+    predictor = there.P.name
+    stream: Stream
+    if predictor in model.networks:
+        label = f"G_{domain.upper()}({predictor}(G_{there.name.upper()}({domain})))"
+        stream = here.G(there.P(there.G(here.past)))
+    else:
+        label, stream = f"G_{domain.upper()}(G_{there.name.upper()}({domain}))", here.G(there.G(here.frames))
+    networks = model.networks_by_name
+    training = {name: network.training for name, network in networks.items()}
+    try:
+        for network in networks.values():
+            network.eval()
+        frames = evaluate(stream, {here.frames: clip[None]}, networks)  # type: ignore[dict-item]
+    finally:
+        for name, network in networks.items():
+            network.train(training[name])
+    result = torch.zeros_like(clip)
+    for time, frame in frames.items():
+        result[time] = frame[0]
+    return label, min(frames), result
