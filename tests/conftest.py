@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,6 +29,19 @@ def seeds() -> None:
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def registries() -> Iterator[None]:
+    """What a test registers is gone after it."""
+    import vtrans
+
+    kinds = (vtrans.generators, vtrans.discriminators, vtrans.predictors, vtrans.losses, vtrans.recipes)
+    before = [set(kind) for kind in (*kinds, vtrans.distances, vtrans.criteria)]
+    yield
+    for kind, names in zip((*kinds, vtrans.distances, vtrans.criteria), before, strict=True):
+        for name in set(kind) - names:
+            kind.remove(name)
 
 
 @pytest.fixture(scope="session")

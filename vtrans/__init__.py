@@ -7,7 +7,7 @@ from vtrans.losses import Loss, Schedule
 from vtrans.model import TranslationModel
 from vtrans.networks.initialization import initialize
 from vtrans.objective import LossReport, Phase, StepReport
-from vtrans.operators import detach, noise, reverse, unroll
+from vtrans.operators import detach, noise, reverse, shift, unroll
 from vtrans.recipes import Recipe
 from vtrans.registry import criteria, discriminators, distances, generators, losses, predictors, recipes
 
@@ -37,6 +37,7 @@ __all__ = [
     "predictors",
     "recipes",
     "reverse",
+    "shift",
     "testing",
     "unroll",
 ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import warnings
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from inspect import signature
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from vtrans.losses import Loss
 from vtrans.model import TranslationModel
 from vtrans.objective import Phase
 from vtrans.recipes.base import Part, PartPerDomain, Recipe
+from vtrans.registry import check_options
 
 _KINDS = {"G": registry.generators, "P": registry.predictors, "D": registry.discriminators}
 _DOMAINS = ("x", "y")
@@ -39,6 +41,7 @@ def build(
     phases: Sequence[Phase | Mapping[str, Any]] | None = None,
     networks: Mapping[str, nn.Module] | None = None,
     seed: int = 0,
+    **misspelt: object,
 ) -> TranslationModel:
     """Builds a model from a recipe's name, and what is to differ from it.
 
@@ -61,6 +64,7 @@ def build(
         phases: The phases, replacing the recipe's (not with ``warm_up`` or ``frozen_predictors``).
         networks: Networks by name, such as ``{"E_X": encoder}``, used as they are.
         seed: Seed of the initial weights.
+        misspelt: Nothing else is taken; a further argument is refused with the nearest that exists.
 
     Returns:
         The model.
@@ -81,6 +85,10 @@ def build(
         >>> vtrans.build(**model.config).config == model.config
         True
     """
+    for argument in misspelt:
+        raise ValueError(unknown("argument of build", argument, [n for n in signature(build).parameters][:-1]))
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise TypeError(refusal("seed", allowed="a whole number", got=repr(seed)))
     chosen = _recipe(recipe)
     per_domain = _channels(channels)
     named, notes = _losses(chosen, losses, per_domain)
@@ -89,14 +97,15 @@ def build(
         "P": _parts("predictor", predictor if predictor is not None else chosen.predictor),
         "D": _parts("discriminator", discriminator if discriminator is not None else chosen.discriminator),
     }
-    given = dict(networks or {})
+    given = _given(networks)
     made = _networks(named, parts, per_domain, given, seed)
     steps = _phases(phases if phases is not None else chosen.phases, named, made, warm_up, frozen_predictors)
+    notes += _orphans(named, steps)
     length = clip_length if clip_length is not None else chosen.clip_length
     if isinstance(length, bool) or not isinstance(length, int) or length < 1:
         raise ValueError(refusal("clip_length", allowed="a whole number of frames above 0", got=repr(length)))
     config = None
-    if not given and all(loss.name in registry.losses for loss in named.values()):
+    if not given and all(loss.is_plain for loss in named.values()):
         config = {
             "recipe": recipe,
             "generator": _part_data("G", parts["G"]),
@@ -130,10 +139,14 @@ def _recipe(name: str) -> Recipe:
 
 
 def _channels(channels: int | Mapping[str, int]) -> dict[str, int]:
-    per_domain = {domain: channels for domain in _DOMAINS} if isinstance(channels, int) else dict(channels)
-    if set(per_domain) != set(_DOMAINS) or not all(isinstance(n, int) and n > 0 for n in per_domain.values()):
-        raise ValueError(refusal("channels", allowed="a number above 0, or {'x': …, 'y': …}", got=channels))
-    return {domain: int(per_domain[domain]) for domain in _DOMAINS}
+    per_domain: dict[str, int] = {}
+    for domain in _DOMAINS:
+        number = channels.get(domain) if isinstance(channels, Mapping) else channels
+        if isinstance(number, int) and not isinstance(number, bool) and number > 0:
+            per_domain[domain] = number
+    if len(per_domain) < 2 or (isinstance(channels, Mapping) and len(channels) > 2):
+        raise ValueError(refusal("channels", allowed="a whole number above 0, or {'x': …, 'y': …}", got=repr(channels)))
+    return per_domain
 
 
 def _losses(
@@ -150,7 +163,7 @@ def _losses(
             else:
                 named[name] = _overridden(name, named.get(name), override)
                 asked.add(name)
-    elif isinstance(overrides, str):
+    elif overrides is not None and not isinstance(overrides, list | tuple):
         raise TypeError(refusal("losses", allowed="a mapping or a sequence", got=repr(overrides)))
     elif overrides is not None:
         named = {}
@@ -187,12 +200,12 @@ def _losses(
 def _overridden(name: str, present: Loss | None, override: object) -> Loss:
     if isinstance(override, Loss):
         return override
-    options = dict(override) if isinstance(override, Mapping) else {"weight": override}
+    options = check_options(f"losses[{name!r}]", override) if isinstance(override, Mapping) else {"weight": override}
     if set(options) and set(options) <= {"x", "y", "points"}:
         options = {"weight": options}
     if present is not None:
-        changed: Loss = registry.losses.create(present.name, **{**present.options, **options})
-        return changed
+        kind = registry.Entry("loss", name, type(present), "", "")
+        return kind.create(**{**present.given, **options})
     made: Loss = registry.losses.create(str(options.pop("loss", name)), **options)
     return made
 
@@ -219,10 +232,21 @@ def _part(argument: str, spec: Part) -> tuple[str, dict[str, Any]]:
     if isinstance(spec, str):
         return spec, {}
     if isinstance(spec, Sequence) and len(spec) == 2 and isinstance(spec[0], str) and isinstance(spec[1], Mapping):
-        return spec[0], dict(spec[1])
+        return spec[0], check_options(argument, spec[1])
     raise TypeError(
         refusal(argument, allowed="a name such as 'unet', or a pair ('unet', {'depth': 6})", got=repr(spec))
     )
+
+
+def _given(networks: object) -> dict[str, nn.Module]:
+    if networks is None:
+        return {}
+    if not isinstance(networks, Mapping):
+        raise TypeError(refusal("networks", allowed="a mapping such as {'E_X': encoder}", got=type(networks).__name__))
+    for name, network in networks.items():
+        if not isinstance(network, nn.Module):
+            raise TypeError(refusal(f"networks[{name!r}]", allowed="a torch.nn.Module", got=type(network).__name__))
+    return dict(networks)
 
 
 def _networks(
@@ -252,8 +276,18 @@ def _networks(
                 if role == "G"
                 else {"channels": channels[domain]}
             )
+            taken = [option for option in shape if option in options]
+            if taken:
+                raise ValueError(
+                    refusal(
+                        f"options of {part!r}",
+                        allowed="options besides the channels",
+                        got=", ".join(taken),
+                        fix="Say vtrans.build(…, channels=…) instead",
+                    )
+                )
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(zlib.crc32(f"{seed}/{name}".encode()))
+                torch.default_generator.manual_seed(zlib.crc32(f"{seed}/{name}".encode()))
                 made[name] = _KINDS[role].create(part, **shape, **options)
         else:
             raise ValueError(
@@ -276,6 +310,8 @@ def _phases(
 ) -> list[Phase]:
     if isinstance(warm_up, bool) or not isinstance(warm_up, int) or warm_up < 0:
         raise ValueError(refusal("warm_up", allowed="a whole number of steps, 0 for none", got=repr(warm_up)))
+    if not isinstance(frozen_predictors, bool):
+        raise TypeError(refusal("frozen_predictors", allowed="True or False", got=repr(frozen_predictors)))
     roles = list(dict.fromkeys(name.partition("_")[0] for name in networks))
     if (warm_up or frozen_predictors) and (given is not None or "P" not in roles):
         raise ValueError(
@@ -287,7 +323,12 @@ def _phases(
             )
         )
     if given is not None:
-        return [phase if isinstance(phase, Phase) else Phase(**phase) for phase in given]
+        written = _written_phases(given)
+        for phase in written:
+            for name in phase.trains:
+                if name not in roles and name not in networks:
+                    raise ValueError(unknown(f"network of phase {phase.name!r}:", name, [*roles, *networks]))
+        return written
     trained = tuple(role for role in roles if role != "D" and not (frozen_predictors and role == "P"))
     phases = [Phase("generators", trained, start=warm_up)]
     if frozen_predictors:
@@ -304,6 +345,39 @@ def _phases(
             )
         phases.insert(0, Phase("warm_up", first.trains, terms="generators", losses=real, stop=warm_up))
     return phases
+
+
+def _written_phases(given: object) -> list[Phase]:
+    if isinstance(given, str) or not isinstance(given, list | tuple) or not given:
+        raise TypeError(refusal("phases", allowed="a list of phases", got=repr(given)))
+    names = [field.name for field in fields(Phase)]
+    written = []
+    for phase in given:
+        if not isinstance(phase, Phase | Mapping):
+            raise TypeError(refusal("phases", allowed="vtrans.Phase(…) or mappings of its arguments", got=repr(phase)))
+        if isinstance(phase, Mapping):
+            for name in phase:
+                if name not in names:
+                    raise ValueError(unknown("argument of a phase:", name, names))
+            missing = [name for name in ("name", "trains") if name not in phase]
+            if missing:
+                raise ValueError(refusal("phases", allowed="'name' and 'trains' in each", got=f"no {missing[0]!r}"))
+        written.append(phase if isinstance(phase, Phase) else Phase(**phase))
+    return written
+
+
+def _orphans(losses: Mapping[str, Loss], phases: Sequence[Phase]) -> list[str]:
+    """Says of terms that no phase holds that they take no part."""
+    held = {phase.terms for phase in phases}
+    wanted = {(name, term.phase) for name, loss in losses.items() for term in loss.directions()}
+    notes = [
+        f"{name}: its terms for the phase {phase!r} take no part, since the phases hold {', '.join(sorted(held))}."
+        for name, phase in sorted(wanted)
+        if phase not in held
+    ]
+    for note in notes:
+        warnings.warn(note, stacklevel=3)
+    return notes
 
 
 def _trains(loss: Loss, phase: Phase) -> bool:

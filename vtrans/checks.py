@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vtrans.errors import refusal
 from vtrans.expressions import Clip
@@ -60,18 +60,49 @@ def check_frames(argument: str, frames: object, channels: int) -> None:
         )
     if 0 in shape:
         raise ValueError(refusal(argument, allowed="at least one element on every axis", got=f"shape {shape}"))
-    if frames.device.type == "cpu":
-        low, high = (bound.item() for bound in frames.detach().aminmax())
-        if not (low >= -1 - _TOLERANCE and high <= 1 + _TOLERANCE):
-            eight_bit = low >= 0 and high > 1
+    check_range(argument, frames)
+
+
+def check_range(argument: str, frames: Tensor) -> None:
+    """Refuses values outside [-1, 1], NaN included, where reading them costs nothing: on the CPU."""
+    if frames.device.type != "cpu":
+        return
+    low, high = (bound.item() for bound in frames.detach().aminmax())
+    if not (low >= -1 - _TOLERANCE and high <= 1 + _TOLERANCE):
+        eight_bit = low >= 0 and high > 1
+        raise ValueError(
+            refusal(
+                argument,
+                allowed="values in [-1, 1]",
+                got=f"values from {low:.4g} to {high:.4g}",
+                why="The generators end in tanh",
+                fix=f"Pass {argument} / 127.5 - 1" if eight_bit else "",
+            )
+        )
+
+
+def check_precision(argument: str, frames: Tensor, network: nn.Module) -> None:
+    """Refuses frames of another precision than the network's weights, unless autocast brings them together."""
+    dtype = next((p.dtype for p in network.parameters() if p.is_floating_point()), frames.dtype)
+    if frames.dtype != dtype and not torch.is_autocast_enabled(frames.device.type):
+        raise TypeError(
+            refusal(
+                argument,
+                allowed=f"{dtype}, as the networks are",
+                got=str(frames.dtype),
+                fix=f"Pass {argument}.to({dtype}), or convert the model",
+            )
+        )
+
+
+def check_extra_streams(clips: Mapping[Clip, Tensor]) -> None:
+    """Refuses further streams of a clip that are no tensors ``(batch, time, …)`` of the clip's batch."""
+    for clip, stream in clips.items():
+        batch = clips[Clip(clip.of)].shape[0]
+        shape = tuple(stream.shape) if isinstance(stream, Tensor) else type(stream).__name__
+        if not isinstance(stream, Tensor) or stream.ndim < 2 or stream.shape[0] != batch:
             raise ValueError(
-                refusal(
-                    argument,
-                    allowed="values in [-1, 1]",
-                    got=f"values from {low:.4g} to {high:.4g}",
-                    why="The generators end in tanh",
-                    fix=f"Pass {argument} / 127.5 - 1" if eight_bit else "",
-                )
+                refusal(f"{clip.of}[{clip.name!r}]", allowed=f"a tensor (batch {batch}, time, …)", got=f"{shape}")
             )
 
 

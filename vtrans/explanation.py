@@ -14,7 +14,7 @@ from vtrans.losses.criteria import Criterion
 from vtrans.losses.distances import Distance
 from vtrans.losses.terms import Comparison, Discrimination, Judgement, Penalty, Term
 from vtrans.losses.weights import Schedule
-from vtrans.notation import Notation
+from vtrans.notation import Notation, text
 from vtrans.objective import NamedTerm, Objective, Phase
 
 if TYPE_CHECKING:
@@ -61,12 +61,16 @@ class Explanation:
         cls, model: TranslationModel, against: TranslationModel | None = None, length: int | None = None
     ) -> Explanation:
         """Explains a model, alone or against another."""
-        frames = length or max(model.clip_length, model.minimum_length)
+        frames = model.planned_length(length)
         reads = {name: Reads.of(network) for name, network in model.networks.items()}
+        learns = {name: any(True for _ in network.parameters()) for name, network in model.networks.items()}
         sections = tuple(
             Section(
                 _heading(phase),
-                tuple(_row(named, model.objectives[phase.name], reads) for named in model.objectives[phase.name].terms),
+                tuple(
+                    _row(named, model.objectives[phase.name], reads, learns)
+                    for named in model.objectives[phase.name].terms
+                ),
                 f"plan for clips of {frames} frames: {model.plan(phase.name, length=frames)}",
             )
             for phase in model.phases
@@ -142,7 +146,7 @@ def _describe(network: nn.Module) -> str:
     return f"{type(network).__name__} ({count:,} parameters)"
 
 
-def _row(named: NamedTerm, objective: Objective, reads: dict[str, Reads]) -> Row:
+def _row(named: NamedTerm, objective: Objective, reads: dict[str, Reads], learns: dict[str, bool]) -> Row:
     scope = Scope({}, reads)
     text, latex = (_equation(named.term, Notation(scope, latex=form)) for form in (False, True))
     weight = _weight(named)
@@ -150,7 +154,7 @@ def _row(named: NamedTerm, objective: Objective, reads: dict[str, Reads]) -> Row
         named.name,
         f"{weight} · {text}" if weight else text,
         f"{weight} \\, {latex}".replace("λ", r"\lambda") if weight else latex,
-        tuple(sorted(objective.trains(named))),
+        tuple(name for name in sorted(objective.trains(named)) if learns[name]),
     )
 
 
@@ -181,7 +185,7 @@ def _equation(term: Term, notation: Notation) -> str:
     if isinstance(term, Penalty):
         name = getattr(term.function, "__name__", type(term.function).__name__)
         inner = notation.write(term.stream, notation.starts_at(term.stream))
-        return f"{_sum(notation)}{name}({term.network.name}, {inner})"
+        return f"{_sum(notation)}{text(name) if notation.latex else name}({term.network.name}, {inner})"
     return type(term).__name__
 
 
@@ -206,11 +210,13 @@ def _distance(distance: object, a: str, b: str, latex: bool) -> str:
     if isinstance(distance, Distance):
         return (distance.latex if latex else distance.symbol).replace("#a", a).replace("#b", b)
     name = getattr(distance, "__name__", type(distance).__name__)
-    return rf"\operatorname{{{name}}}({a}, {b})" if latex else f"{name}({a}, {b})"
+    return f"{text(name) if latex else name}({a}, {b})"
 
 
 def _criterion(criterion: object, role: Role, judged: str, latex: bool) -> str:
     if isinstance(criterion, Criterion):
         return (criterion.latex if latex else criterion.symbols)[role].replace("#d", judged)
     name = getattr(criterion, "__name__", type(criterion).__name__)
+    if latex:
+        return rf"{text(name)}({judged}, \text{{{role}}})"
     return f"{name}({judged}, {role})"

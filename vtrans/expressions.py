@@ -34,10 +34,25 @@ class Reads:
         if hasattr(network, "context"):
             if declared.context is None:
                 return cls(offsets=(), stacked=True, recurrent=True)
-            return cls(offsets=tuple(range(-declared.context, 0)), stacked=True)
+            return cls(offsets=tuple(range(-_count(network, "context"), 0)), stacked=True)
         if hasattr(network, "window"):
-            return cls(offsets=tuple(range(1 - declared.window, 1)), stacked=True)
+            return cls(offsets=tuple(range(1 - _count(network, "window"), 1)), stacked=True)
         return cls()
+
+
+def _count(network: nn.Module, attribute: str) -> int:
+    declared = getattr(network, attribute)
+    if isinstance(declared, bool) or not isinstance(declared, int) or declared < 1:
+        raise ValueError(
+            refusal(
+                f"{type(network).__name__}.{attribute}",
+                allowed="a whole number of frames above 0" + (" or None" if attribute == "context" else ""),
+                got=type(declared).__name__ if isinstance(declared, nn.Module) else repr(declared),
+                why="By this attribute a network says which frames it reads",
+                fix="Give the attribute another name if it means something else",
+            )
+        )
+    return declared
 
 
 @dataclass(frozen=True)
@@ -202,7 +217,8 @@ class Operation(Stream):
         """The times of the input frames that make the value at time t."""
         reads = self.reads(scope)
         if reads.recurrent:
-            return tuple(s for s in self.inputs[0].times(scope) if s < t)
+            common = set.intersection(*({*stream.times(scope)} for stream in self.inputs))
+            return tuple(s for s in sorted(common) if s < t)
         return tuple(t + offset for offset in reads.offsets)
 
 
@@ -220,12 +236,9 @@ class Network:
         return f"{self.role}_{self.domain.upper()}"
 
     def __call__(self, *streams: Stream) -> Apply:
-        for stream in streams:
-            if not isinstance(stream, Stream):
-                raise TypeError(
-                    refusal(f"{self.name}(…)", allowed="streams such as x.frames or x.past", got=type(stream).__name__)
-                )
-        return Apply(self, inputs=streams)
+        if not streams:
+            raise TypeError(refusal(f"{self.name}(…)", allowed="a stream such as x.frames or x.past", got="none"))
+        return Apply(self, inputs=tuple(as_stream(f"{self.name}(…)", stream) for stream in streams))
 
 
 @dataclass(frozen=True)
@@ -303,12 +316,28 @@ class Domain:
 
 def frozen(network: Network) -> Network:
     """The network with its parameters detached: gradients flow through it, none to it."""
+    if not isinstance(network, Network):
+        raise TypeError(refusal("frozen(…)", allowed="a network such as y.P", got=type(network).__name__))
     return replace(network, frozen=True)
 
 
 def join(first: Stream, second: Stream) -> Stream:
     """``first``'s frame where it has one, else ``second``'s."""
-    return Join(first, second)
+    return Join(as_stream("join(…)", first), as_stream("join(…)", second))
+
+
+def as_stream(argument: str, value: object) -> Stream:
+    """The stream that was given; anything else is refused."""
+    if isinstance(value, Stream):
+        return value
+    raise TypeError(
+        refusal(
+            argument,
+            allowed="streams such as x.frames or x.past",
+            got=f"the network {value.name}" if isinstance(value, Network) else type(value).__name__,
+            fix=f"Apply it to a stream: {value.name}(…)" if isinstance(value, Network) else "",
+        )
+    )
 
 
 def evaluate(stream: Stream, clips: Mapping[Clip, Tensor], networks: Networks) -> dict[int, Tensor]:

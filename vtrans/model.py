@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from vtrans.checks import ClipInput, check_frames, check_pair, named_clips
+from vtrans.checks import ClipInput, check_extra_streams, check_frames, check_pair, check_precision, named_clips
 from vtrans.errors import refusal, unknown
 from vtrans.expressions import Carried, Clip, Leaf, Reads, Scope, Stream
 from vtrans.losses import Loss
@@ -27,6 +28,15 @@ from vtrans.translation import translate
 
 if TYPE_CHECKING:
     from vtrans.explanation import Explanation
+
+
+class _Sensitive(NamedTuple):
+    """What was found out about a network, and the state in which it was."""
+
+    network: nn.Module
+    parts: list[nn.Module]
+    state: tuple[object, ...]
+    reasons: tuple[str, ...]
 
 
 class TranslationModel(nn.Module):
@@ -75,7 +85,7 @@ class TranslationModel(nn.Module):
         self.clip_length = clip_length
         self.notes = list(notes)
         self._config = config
-        self._sensitive: dict[str, tuple[nn.Module, list[nn.Module]]] = {}
+        self._sensitive: dict[str, _Sensitive] = {}
         self._weights: dict[str, tuple[tuple[float, ...], Tensor]] = {}
         self.objectives = objectives_of(self.phases, self.losses)
         self.minimum_length = shortest_clip(self.objectives.values(), self.networks_by_name)
@@ -86,10 +96,10 @@ class TranslationModel(nn.Module):
         """Plain data: ``vtrans.build(**model.config)`` is the same model (with fresh weights of the same seed)."""
         if self._config is None:
             raise ValueError(
-                "This model was put together by hand, so that no plain data describe it. "
-                "Register its parts and make it with vtrans.build to have a config."
+                "This model was put together by hand, or of parts that are not registered, so that no plain data "
+                "describe it. Register its parts and make it with vtrans.build to have a config."
             )
-        return dict(self._config)
+        return copy.deepcopy(dict(self._config))
 
     def phase(self, name: str) -> Phase:
         """The phase of that name."""
@@ -169,6 +179,17 @@ class TranslationModel(nn.Module):
             ValueError: A clip does not fit, or an optimizer is missing.
             FloatingPointError: A loss is not finite; it is named.
         """
+        if not isinstance(optimizers, Mapping):
+            raise TypeError(
+                refusal(
+                    "optimizers",
+                    allowed="a mapping of phase names to optimizers",
+                    got=type(optimizers).__name__,
+                    fix="Make them with model.optimizers()",
+                )
+            )
+        if isinstance(step, bool) or not isinstance(step, int):
+            raise TypeError(refusal("step", allowed="a whole number", got=repr(step)))
         missing = [phase.name for phase in self.phases if phase.active(step) and phase.name not in optimizers]
         if missing:
             raise ValueError(
@@ -186,7 +207,7 @@ class TranslationModel(nn.Module):
             optimizer = optimizers[phase.name]
             optimizer.zero_grad(set_to_none=True)
             report = self.loss(
-                phase.name, x, y, step=step, reuse=next((r for r in reports.values() if r.carried), None)
+                phase.name, x, y, step=step, reuse=next((r for r in reversed(reports.values()) if r.carried), None)
             )
             if report.total.device.type == "cpu" or step % check_every == 0:
                 report.raise_if_not_finite(step)
@@ -207,12 +228,8 @@ class TranslationModel(nn.Module):
     def parameters_of(self, phase: str) -> list[nn.Parameter]:
         """The parameters that a phase trains."""
         trained = self.phase(phase)
-        parameters = [
-            parameter
-            for name, network in self.networks.items()
-            if trained.trained(name)
-            for parameter in network.parameters()
-        ]
+        found = [network.parameters() for name, network in self.networks.items() if trained.trained(name)]
+        parameters = list(dict.fromkeys(parameter for group in found for parameter in group))
         if not parameters:
             raise ValueError(
                 f"The phase {phase!r} trains {', '.join(trained.trains)}, which have no parameters. "
@@ -256,13 +273,26 @@ class TranslationModel(nn.Module):
         """
         from vtrans.explanation import Explanation
 
+        if against is not None and not isinstance(against, TranslationModel):
+            raise TypeError(refusal("against", allowed="another model", got=type(against).__name__))
         return Explanation.of(self, against, length)
 
     def plan(self, phase: str = "generators", *, length: int | None = None) -> Plan:
         """The plan of a phase for clips of a length, in the networks' present mode."""
-        frames = length or max(self.clip_length, self.minimum_length)
-        scope, sequential, _ = self.situation({Clip("x"): frames, Clip("y"): frames})
+        frames = self.planned_length(length)
+        named = [clip for objective in self.objectives.values() for clip in objective.clips()]
+        scope, sequential, _ = self.situation({clip: frames for clip in (Clip("x"), Clip("y"), *named)})
         return self.objectives[self.phase(phase).name].plan(scope, sequential)
+
+    def planned_length(self, length: int | None) -> int:
+        """The clip length that is explained: the one asked for, or the model's own."""
+        if length is None:
+            return max(self.clip_length, self.minimum_length)
+        if isinstance(length, bool) or not isinstance(length, int) or length < self.minimum_length:
+            raise ValueError(
+                refusal("length", allowed=f"a whole number of frames from {self.minimum_length} up", got=repr(length))
+            )
+        return length
 
     def save_pretrained(self, folder: str, *, overwrite: bool = False) -> None:
         """Writes config.json and model.safetensors into a folder; see :func:`vtrans.pretrained.save`."""
@@ -293,6 +323,9 @@ class TranslationModel(nn.Module):
         for domain in ("x", "y"):
             check_frames(domain, clips[Clip(domain)], self.channels[domain])
         check_pair(clips[Clip("x")], clips[Clip("y")])
+        check_extra_streams(clips)
+        for domain in ("x", "y"):
+            check_precision(domain, clips[Clip(domain)], self.networks)
         length = clips[Clip("x")].shape[1]
         if length < self.minimum_length:
             raise ValueError(
@@ -311,19 +344,23 @@ class TranslationModel(nn.Module):
     ) -> tuple[Scope, dict[str, tuple[str, ...]], tuple[object, ...]]:
         """What a plan depends on: the clips' lengths, what networks read, and which must be called frame by frame."""
         lengths = {clip: frames if isinstance(frames, int) else frames.shape[1] for clip, frames in clips.items()}
-        reads, modes = {}, []
-        for name, network in self.networks.items():
-            reads[name] = Reads.of(network)
-            known = self._sensitive.get(name)
-            if known is None or known[0] is not network:
-                known = self._sensitive[name] = (network, sensitive_modules(network))
-            modes.append(tuple(module.training for module in known[1]))
-        sequential = {}
-        if any(modes) or any(hasattr(network, "sequential") for network in self.networks.values()):
-            sequential = {name: sequential_reasons(network) for name, network in self.networks.items()}
-            sequential = {name: reasons for name, reasons in sequential.items() if reasons}
+        reads = {name: Reads.of(network) for name, network in self.networks.items()}
+        found = {name: self._reasons(name, network) for name, network in self.networks.items()}
+        sequential = {name: reasons for name, reasons in found.items() if reasons}
         key = (tuple(lengths.items()), tuple(reads.values()), tuple(sequential.items()))
         return Scope(lengths, reads), sequential, key
+
+    def _reasons(self, name: str, network: nn.Module) -> tuple[str, ...]:
+        """Why a network is called frame by frame; looked up again when its mode or its declaration changes."""
+        known = self._sensitive.get(name)
+        parts = known.parts if known is not None and known.network is network else sensitive_modules(network)
+        state = (getattr(network, "sequential", None), *(part.training for part in parts))
+        if known is None or known.network is not network or known.state != state:
+            if known is not None and known.state[:1] != state[:1]:
+                parts = sensitive_modules(network)
+                state = (state[0], *(part.training for part in parts))
+            known = self._sensitive[name] = _Sensitive(network, parts, state, sequential_reasons(network))
+        return known.reasons
 
     def _carried(
         self,
@@ -337,16 +374,19 @@ class TranslationModel(nn.Module):
         needed = objective.requires()
         if not needed:
             return {}
+        if reuse is not None and not isinstance(reuse, LossReport):
+            raise TypeError(
+                refusal("reuse", allowed="the report of model.generator_loss(x, y)", got=type(reuse).__name__)
+            )
         if reuse is not None and all(stream in reuse.carried for stream in needed):
-            batch = next(iter(leaves.values())).shape[1]
             for stream in needed:
-                given, times = reuse.carried[stream], stream.times(scope)
-                if given.shape[:2] != (len(times), batch):
+                given, clip = reuse.carried[stream], leaves[Clip(stream.domain)]
+                if given.shape[:2] != (len(stream.times(scope)), clip.shape[1]) or given.shape[3:] != clip.shape[3:]:
                     raise ValueError(
                         refusal(
                             "reuse",
                             allowed="the report of a phase on the same clips",
-                            got=f"frames of {given.shape[0]} times and batch {given.shape[1]}",
+                            got=f"frames (time, batch, channel, height, width) of shape {tuple(given.shape)}",
                         )
                     )
             return reuse.carried

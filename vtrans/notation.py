@@ -15,7 +15,7 @@ from vtrans.expressions import (
     Scope,
     Stream,
 )
-from vtrans.operators import Detach, Noise, Reverse
+from vtrans.operators import Detach, Noise, Reverse, Shift
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,14 @@ class Notation:
     def write(self, stream: Stream, when: When) -> str:
         """The frame (or the past) of a stream at a time."""
         if isinstance(stream, Clip):
-            symbol = stream.domain if stream.name == "frames" else f"{stream.name}^{stream.domain}"
+            symbol = stream.domain
+            if stream.name != "frames":
+                symbol = f"{self._word(stream.name)}^{symbol}" if self.latex else f"{stream.name}^{symbol}"
             return f"{symbol}_{{{when}}}" if self.latex or len(str(when)) > 1 else f"{symbol}_{when}"
         if isinstance(stream, Past | Carried):
             return self.write(stream.stream, when)
+        if isinstance(stream, Shift):
+            return self.write(stream.stream, When(when.offset - stream.by, when.past))
         if isinstance(stream, Join):
             cup = r" \cup " if self.latex else " ∪ "
             return f"({self.write(stream.first, when)}{cup}{self.write(stream.second, when)})"
@@ -65,8 +69,8 @@ class Notation:
         if isinstance(stream, Detach):
             return f"{self._word('sg')}({self.write(stream.inputs[0], when)})"
         if isinstance(stream, Noise):
-            epsilon = r"\varepsilon" if self.latex else "ε"
-            return f"({self.write(stream.inputs[0], when)} + {stream.scale:g} {epsilon}_{{{stream.name}}})"
+            epsilon = rf"\varepsilon_{{{text(stream.name)}}}" if self.latex else f"ε_{{{stream.name}}}"
+            return f"({self.write(stream.inputs[0], when)} + {stream.scale:g} {epsilon})"
         if isinstance(stream, Reverse):
             return f"{self._word('reverse')}({self.write(stream.stream, when)})"
         name = self._word(type(stream).__name__.lower())
@@ -99,4 +103,9 @@ class Notation:
         return rf"\bar{{{role}}}_{{{domain}}}" if self.latex else f"{name}*"
 
     def _word(self, word: str) -> str:
-        return rf"\operatorname{{{word}}}" if self.latex else word
+        return text(word) if self.latex else word
+
+
+def text(word: str) -> str:
+    """A word in LaTeX's maths, where an underscore would otherwise begin a subscript."""
+    return r"\operatorname{" + word.replace("_", r"\_") + "}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from vtrans.errors import refusal
+from vtrans.errors import refusal, unknown
 from vtrans.expressions import Carried, Clip, Leaf, Networks, Reads, Scope, Stream, networks_in
 from vtrans.losses.base import Loss
 from vtrans.losses.terms import Term, TooShortError
@@ -51,9 +51,17 @@ class Phase:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "terms", self.terms or self.name)
-        object.__setattr__(self, "trains", tuple(self.trains))
+        object.__setattr__(self, "trains", _names("trains", self.trains))
         if self.losses is not None:
-            object.__setattr__(self, "losses", tuple(self.losses))
+            object.__setattr__(self, "losses", _names("losses", self.losses))
+        for argument, text in (("name", self.name), ("terms", self.terms)):
+            if not isinstance(text, str) or not text:
+                raise TypeError(refusal(f"{argument} of a phase", allowed="a name", got=repr(text)))
+        for argument, number in (("start", self.start), ("stop", self.stop)):
+            if isinstance(number, bool) or not isinstance(number, int | None):
+                raise TypeError(
+                    refusal(f"{argument} of phase {self.name!r}", allowed="a whole number of steps", got=repr(number))
+                )
         if self.start < 0 or (self.stop is not None and self.stop <= self.start):
             raise ValueError(
                 refusal(f"phase {self.name!r}", allowed="0 ≤ start < stop", got=f"start={self.start}, stop={self.stop}")
@@ -66,6 +74,19 @@ class Phase:
     def trained(self, name: str) -> bool:
         """Whether the phase trains the network of that name."""
         return name in self.trains or name.partition("_")[0] in self.trains
+
+
+def _names(argument: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, list | tuple) or not all(isinstance(n, str) for n in value):
+        raise TypeError(
+            refusal(
+                f"{argument} of a phase",
+                allowed="a list of names",
+                got=repr(value),
+                fix=f"Pass [{value!r}]" if isinstance(value, str) else "",
+            )
+        )
+    return tuple(value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,18 +215,18 @@ class Objective:
 
     def requires(self) -> list[Stream]:
         """Streams that earlier phases have to carry into this one."""
-        found: dict[Stream, None] = {}
+        return list(dict.fromkeys(part.stream for part in self._parts() if isinstance(part, Carried)))
 
-        def visit(stream: Stream) -> None:
-            if isinstance(stream, Carried):
-                found[stream.stream] = None
-            for part in stream.parts:
-                visit(part)
+    def clips(self) -> list[Clip]:
+        """The clips, and streams that come with them, that the terms name."""
+        return list(dict.fromkeys(part for part in self._parts() if isinstance(part, Clip)))
 
-        for term in self.terms:
-            for stream in term.term.streams:
-                visit(stream)
-        return list(found)
+    def _parts(self) -> Iterator[Stream]:
+        waiting = [stream for term in reversed(self.terms) for stream in reversed(term.term.streams)]
+        while waiting:
+            stream = waiting.pop()
+            yield stream
+            waiting += reversed(stream.parts)
 
     def trains(self, term: NamedTerm) -> list[str]:
         """The networks that a term trains in this phase."""
@@ -279,6 +300,11 @@ def objectives_of(phases: Sequence[Phase], losses: Mapping[str, Loss]) -> dict[s
     made: dict[str, Objective] = {}
     needed: list[Stream] = []
     for phase in reversed(phases):
+        if phase.name in made:
+            raise ValueError(refusal("phases", allowed="one phase of each name", got=f"{phase.name!r} twice"))
+        for name in phase.losses or ():
+            if name not in losses:
+                raise ValueError(unknown(f"loss of phase {phase.name!r}:", name, losses))
         terms = [
             NamedTerm(f"{term.name or name}/{term.domain}", term, loss)
             for name, loss in losses.items()

@@ -32,8 +32,8 @@ class HistoryPool:
     """
 
     def __init__(self, size: int, seed: int = 0) -> None:
-        if size <= 0:
-            raise ValueError(refusal("size", allowed="a whole number above 0", got=size))
+        if isinstance(size, bool) or not isinstance(size, int) or size <= 0:
+            raise ValueError(refusal("size", allowed="a whole number above 0", got=repr(size)))
         self.size = size
         self.images: list[Tensor] = []
         self.generator = torch.Generator().manual_seed(seed)
@@ -59,9 +59,12 @@ class HistoryPool:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on from a saved state."""
+        missing = [key for key in ("images", "random") if key not in state]
+        if missing:
+            raise ValueError(refusal("state", allowed="what state_dict() gave", got=f"no {' and no '.join(missing)}"))
         if len(state["images"]) > self.size:
             raise ValueError(
                 refusal("state", allowed=f"at most {self.size} images", got=f"{len(state['images'])} images")
             )
-        self.images = list(state["images"])
         self.generator.set_state(state["random"])
+        self.images = list(state["images"])

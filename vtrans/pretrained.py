@@ -43,7 +43,10 @@ def save(model: TranslationModel, folder: str | os.PathLike[str], *, overwrite: 
     from safetensors.torch import save_file
 
     config = _self_contained(model.config)
-    target = Path(folder)
+    target = _path(folder)
+    blocked = next((path for path in (target, *target.parents) if path.exists() and not path.is_dir()), None)
+    if blocked is not None:
+        raise FileExistsError(refusal("folder", allowed="a folder, or a place for one", got=f"the file {blocked}"))
     present = [name for name in (CONFIG, TENSORS) if (target / name).exists()]
     if present and not overwrite:
         raise FileExistsError(
@@ -155,7 +158,7 @@ def push(model: TranslationModel, repository: str, *, private: bool = False) -> 
 
 
 def _fetch(folder: str | os.PathLike[str], revision: str | None) -> Path:
-    path = Path(folder)
+    path = _path(folder)
     if path.is_dir():
         return path
     text = str(folder)
@@ -171,6 +174,12 @@ def _fetch(folder: str | os.PathLike[str], revision: str | None) -> Path:
         raise FileNotFoundError(
             f"{text!r} is no folder here, and the hub did not give it: {type(error).__name__}: {error}"
         ) from error
+
+
+def _path(folder: object) -> Path:
+    if isinstance(folder, str | os.PathLike):
+        return Path(folder)
+    raise TypeError(refusal("folder", allowed="a path", got=repr(folder)))
 
 
 def _read(path: Path) -> dict[str, Tensor]:

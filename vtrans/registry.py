@@ -124,7 +124,7 @@ class Registry(Generic[Part]):
         """Removes an entry, so that its name can be used again."""
         del self._entries[self[name].name]
 
-    def create(self, name: str, **options: Any) -> Part:
+    def create(self, name: str, /, **options: Any) -> Part:
         """Builds the part of that name with the given options."""
         return self[name].create(**options)
 
@@ -133,7 +133,11 @@ class Registry(Generic[Part]):
         if isinstance(value, str):
             return self.create(value)
         if isinstance(value, list | tuple) and len(value) == 2 and isinstance(value[1], Mapping):
-            return self.create(value[0], **value[1])
+            return self.create(value[0], **check_options(argument, value[1]))
+        if isinstance(value, type):
+            raise TypeError(
+                refusal(argument, allowed=f"a {self.kind}", got=f"the class {value.__name__}", fix="Pass an instance")
+            )
         if callable(value):
             return cast(Part, value)
         raise TypeError(
@@ -141,11 +145,9 @@ class Registry(Generic[Part]):
         )
 
     def name_of(self, factory: object) -> str | None:
-        """The first name under which exactly this factory, with no preset, is registered; else None."""
-        for entry in self._entries.values():
-            if entry.factory is factory and not entry.preset:
-                return entry.name
-        return None
+        """The first name under which this factory is registered, one without presets before others; else None."""
+        entries = [entry for entry in self._entries.values() if entry.factory is factory]
+        return min(entries, key=lambda entry: len(entry.preset) > 0).name if entries else None
 
     def __getitem__(self, name: str) -> Entry[Part]:
         try:
@@ -169,6 +171,14 @@ class Registry(Generic[Part]):
 
     def _how_to_add(self) -> str:
         return f"Add your own with @vtrans.{self.plural}.register(...)."
+
+
+def check_options(argument: str, options: Mapping[Any, Any]) -> dict[str, Any]:
+    """The options, after a check that each is named by a string."""
+    for name in options:
+        if not isinstance(name, str):
+            raise TypeError(refusal(f"options of {argument}", allowed="names (strings)", got=repr(name)))
+    return dict(options)
 
 
 def _origin(factory: object) -> str:

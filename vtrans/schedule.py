@@ -82,12 +82,13 @@ class _Search:
             done, cost, calls = self._settle(done, cost, calls)
             if done == self.everything:
                 return calls
-            if done in seen:
+            hurried = len(seen) >= _PATIENCE
+            if done in seen and not hurried:
                 continue
             seen.add(done)
             ready = self.ready(done)
             choices = [mask & ready for mask in self.costly if mask & ready]
-            if len(seen) > _PATIENCE:
+            if hurried:
                 choices, frontier = [max(choices, key=int.bit_count)], []
             for call in choices:
                 entries += 1

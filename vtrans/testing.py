@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vtrans.assembly import build
 from vtrans.errors import refusal
-from vtrans.expressions import Clip, Reads, Scope, evaluate
+from vtrans.expressions import Clip, Reads, Scope, Stream, evaluate
 from vtrans.losses import Loss
 from vtrans.model import TranslationModel
 from vtrans.networks.traits import sequential_reasons
@@ -95,7 +95,9 @@ def _check_phase(model: TranslationModel, loss: Loss, phase: str, x: Tensor, y: 
             for values in [evaluate(stream, clips, dict(networks))]
         ]
         plain = plain + named.weight(0) * named.term.value(frames, dict(networks))
-    if not any(sequential_reasons(network) for _, network in networks):
+    repeatable = not any(sequential_reasons(network) for _, network in networks)
+    repeatable &= not any(_draws(stream) for named in objective.terms for stream in named.term.streams)
+    if repeatable:
         _close(report.total, plain, where, "the planned total and the plain one differ")
         for name, gradient in _gradients(model, plain).items():
             if model.phase(phase).trained(name.split(".")[0]):
@@ -117,10 +119,10 @@ def _check_phase(model: TranslationModel, loss: Loss, phase: str, x: Tensor, y: 
             tripled = model.loss(phase, x, y)
         finally:
             loss.weight = weight
-        for (term, value), named in zip(report.items(), objective.terms, strict=False):
-            factor = 1 if named.term.weight is not None else 3
-            if not any(sequential_reasons(network) for _, network in networks):
-                _close(tripled[term], factor * value, where, f"{term} is not linear in the weight")
+        for term, value in report.items():
+            factors = {1 if named.term.weight is not None else 3 for named in objective.terms if named.name == term}
+            if repeatable and len(factors) == 1:
+                _close(tripled[term], factors.pop() * value, where, f"{term} is not linear in the weight")
 
 
 def _check_network(network: nn.Module, channels: int, size: int) -> None:
@@ -159,6 +161,11 @@ def _clips(channels: Mapping[str, int], length: int, size: int) -> tuple[Tensor,
         for domain in ("x", "y")
     )
     return x, y
+
+
+def _draws(stream: Stream) -> bool:
+    """Whether an expression holds an operator that draws at random."""
+    return getattr(stream, "is_random", False) or any(_draws(part) for part in stream.parts)
 
 
 def _gradients(model: TranslationModel, total: Tensor) -> dict[str, Tensor]:

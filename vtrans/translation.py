@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from vtrans.checks import check_precision, check_range
 from vtrans.errors import refusal
 
 
@@ -34,17 +35,21 @@ def translate(generator: nn.Module, frames: Tensor, channels: int, batch: int) -
                 "frames", allowed="floating point in [-1, 1]", got=str(frames.dtype), fix="frames.float() / 127.5 - 1"
             )
         )
-    if batch < 1:
-        raise ValueError(refusal("batch", allowed="1 or more", got=batch))
+    if 0 in frames.shape[-3:]:
+        raise ValueError(refusal("frames", allowed="at least one pixel", got=f"shape {tuple(frames.shape)}"))
+    check_precision("frames", frames, generator)
+    if frames.numel():
+        check_range("frames", frames)
+    if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
+        raise ValueError(refusal("batch", allowed="a whole number of frames, 1 or more", got=repr(batch)))
     flat = frames.flatten(0, -4) if frames.ndim > 3 else frames[None]
-    was_training = generator.training
+    modes = {module: module.training for module in generator.modules()}
     generator.eval()
     try:
         pieces = [_translate_padded(generator, piece) for piece in flat.split(batch)]
     finally:
-        generator.train(was_training)
-    if not pieces:
-        return frames.new_empty(frames.shape)
+        for module, training in modes.items():
+            module.training = training
     result = torch.cat(pieces)
     return result.unflatten(0, frames.shape[:-3]) if frames.ndim > 3 else result[0]
 

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 import warnings
+from typing import TextIO
 
 import vtrans
 from vtrans.errors import unknown
@@ -93,7 +94,7 @@ def _one_line(
     category: type[Warning],
     filename: str,
     lineno: int,
-    file: object = None,
-    line: object = None,
+    file: TextIO | None = None,
+    line: str | None = None,
 ) -> None:
     print(f"vtrans: warning: {message}", file=sys.stderr)

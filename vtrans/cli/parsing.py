@@ -23,7 +23,7 @@ def new_parser(command: str, description: str, usage: str) -> ArgumentParser:
 
     from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
-    class Formatter(DefaultHelpFormatter, RawDescriptionHelpFormatter):  # type: ignore[misc]
+    class Formatter(DefaultHelpFormatter, RawDescriptionHelpFormatter):
         """Keeps the line breaks of the description."""
 
     return ArgumentParser(
@@ -66,7 +66,7 @@ def option_names(parser: ArgumentParser) -> list[str]:
     return [string.removeprefix("--") for string in strings if string.startswith("--") and not string.endswith("+")]
 
 
-def describe(kind: Any) -> str:
+def describe(kind: object) -> str:
     """A type in words.
 
     Example:
@@ -74,7 +74,7 @@ def describe(kind: Any) -> str:
         ('a whole number, or null', 'auto or cpu', 'a number')
     """
     words = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}
-    if kind in words:
+    if isinstance(kind, type) and kind in words:
         return words[kind]
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
@@ -83,7 +83,7 @@ def describe(kind: Any) -> str:
         return " or ".join(map(str, arguments))
     if origin is tuple:
         return f"[{', '.join(describe(argument) for argument in arguments)}]"
-    return {list: "a list", dict: "a mapping"}.get(origin, str(kind))
+    return "a list" if origin is list else "a mapping" if origin is dict else str(kind)
 
 
 def _underscored(word: str) -> str:

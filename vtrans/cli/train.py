@@ -28,9 +28,7 @@ def run(words: list[str]) -> int:
     parser.add_argument("method", nargs="?", metavar="RECIPE", help="The recipe; vtrans list recipes shows them.")
     parser.add_argument("--recipe", type=str, help="The same as the first word, for config files.")
     parser.add_argument("--config", action="config", help="YAML file of options; a run's config.yaml is one.")
-    parser.add_argument(
-        "--out", type=str, help="Folder of the run; new, or empty, or with --resume auto that of a run."
-    )
+    parser.add_argument("--out", type=str, help="Folder of the run: new, or with --resume auto that of a run.")
     parser.add_argument(
         "--resume",
         type=str,

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vtrans.data.tensors import Frames
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageFont
 
 _GAP = 2
 _PAPER = 255
@@ -72,7 +75,7 @@ def _enlarge(frames: Frames, side: int) -> Frames:
     return frames.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
-def _font() -> Any:
+def _font() -> "ImageFont.FreeTypeFont | ImageFont.ImageFont":
     from PIL import ImageFont
 
     return ImageFont.load_default(size=12)
@@ -82,7 +85,7 @@ def _text_width(text: str) -> int:
     return round(_font().getlength(text))
 
 
-def _write(picture: Any, text: str, place: tuple[int, int]) -> None:
+def _write(picture: "Image.Image", text: str, place: tuple[int, int]) -> None:
     from PIL import ImageDraw
 
     ImageDraw.Draw(picture).text(place, text, fill=(20, 20, 20), font=_font())

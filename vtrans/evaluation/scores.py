@@ -56,7 +56,7 @@ def l1(translated: Tensor, truth: Tensor) -> float:
 def ssim(translated: Tensor, truth: Tensor) -> float:
     """Structural similarity in Gaussian windows of 11 pixels (σ = 1.5), averaged; higher is better, 1 is equal.
 
-    Only windows that lie within the frame count.
+    It is computed on brightness from 0 to 1, as is usual, and only windows that lie within the frame count.
 
     Args:
         translated: Frames ``(…, channel, height, width)`` in [-1, 1], at least 11 pixels high and wide.
@@ -81,7 +81,8 @@ def ssim(translated: Tensor, truth: Tensor) -> float:
     a, b = _frames(translated, truth)
     if min(a.shape[-2:]) < 11:
         raise ValueError(refusal("translated", allowed="frames of at least 11x11 pixels", got=f"{tuple(a.shape[-2:])}"))
-    return float(similarity(a, b, window_size=11, max_val=RANGE, padding="valid").mean())
+    a, b = (a + 1) / 2, (b + 1) / 2  # its comparison of means takes brightness from 0 up
+    return float(similarity(a, b, window_size=11, max_val=1.0, padding="valid").mean())
 
 
 def _frames(translated: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:

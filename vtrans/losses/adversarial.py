@@ -25,8 +25,9 @@ class Adversarial(Loss):
             ``"wasserstein"``.
         frames: Which frames are translated, ``"past"`` or ``"all"``.
         predicted: Whether predicted frames are judged too.
-        joined: Whether the translated frames and the predicted ones after them are judged as one stream (for a
-            discriminator that looks at windows).
+        joined: Whether the translated frames and the predicted ones after them are judged as one stream, for a
+            discriminator that looks at windows; frames predicted from real ones, of which there may be less than a
+            window, are then left out.
         pool: Images in the history from which half of the fakes come; 0 for none.
 
     Raises:
@@ -63,7 +64,7 @@ class Adversarial(Loss):
             predicted = y.P(y.G(x.past))
             fakes = [join(translated, predicted)] if self.joined else [translated, predicted]
         yield self.judge(y.D, *fakes)
-        if self.predicted:
+        if self.predicted and not self.joined:
             fakes = [*fakes, y.P(y.past)]
         yield self.discriminate(y.D, real=y.frames, fakes=fakes, pool=self.pool)
 

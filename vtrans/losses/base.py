@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from vtrans import registry
 from vtrans.errors import refusal
-from vtrans.expressions import Clip, Domain, Network, Reads, Scope, Stream, evaluate
+from vtrans.expressions import Clip, Domain, Network, Reads, Scope, Stream, as_stream, evaluate
 from vtrans.losses.criteria import as_criterion
 from vtrans.losses.distances import DistanceLike, as_distance
 from vtrans.losses.terms import Comparison, Discrimination, Judgement, Penalty, Term
@@ -53,6 +54,9 @@ class Loss(ABC):
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
+        for switch in ("predicted", "joined", "frozen_predictor"):
+            if not isinstance(getattr(self, switch, False), bool):
+                raise TypeError(refusal(switch, allowed="True or False", got=repr(getattr(self, switch))))
         if hasattr(self, "distance"):
             as_distance(self.distance)
         if hasattr(self, "criterion"):
@@ -73,8 +77,24 @@ class Loss(ABC):
         return registered or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
 
     @property
+    def is_plain(self) -> bool:
+        """Whether name and options make the loss again: its class is registered and its options are plain data."""
+        if self.name not in registry.losses or registry.losses[self.name].factory is not type(self):
+            return False
+        try:
+            json.dumps(self.options)
+        except (TypeError, ValueError):
+            return False
+        return True
+
+    @property
     def options(self) -> dict[str, Any]:
-        """Every option as plain data, so that the loss can be made again from its name."""
+        """Every option as plain data where it can be, so that the loss can be made again from its name."""
+        return {name: weight_data(value) if name == "weight" else _plain(value) for name, value in self.given.items()}
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Every option as it was given."""
         options: dict[str, Any] = {}
         for option in inspect.signature(type(self)).parameters:
             if not hasattr(self, option):
@@ -86,8 +106,7 @@ class Loss(ABC):
                         why="A loss records its options so that a run can be repeated",
                     )
                 )
-            value = getattr(self, option)
-            options[option] = weight_data(value) if option == "weight" else value
+            options[option] = getattr(self, option)
         return options
 
     @abstractmethod
@@ -99,7 +118,13 @@ class Loss(ABC):
         return domain.frames if getattr(self, "frames", "past") == "all" else domain.past
 
     def compare(
-        self, stream: Stream, target: Stream, *, distance: DistanceLike | None = None, phase: str = "generators"
+        self,
+        stream: Stream,
+        target: Stream,
+        *,
+        distance: DistanceLike | None = None,
+        phase: str = "generators",
+        name: str | None = None,
     ) -> Comparison:
         """A term: two streams, which a distance compares at the times both have.
 
@@ -108,13 +133,17 @@ class Loss(ABC):
             target: What it is to come close to; the term is named for its domain.
             distance: A name, a (name, options) pair or a function; by default the loss's own option, or L1.
             phase: The phase the term belongs to.
+            name: What to report the term as, where a loss has several; by default the loss's name.
         """
         chosen: DistanceLike = distance if distance is not None else getattr(self, "distance", "l1")
-        return Comparison(stream, target, as_distance(chosen), phase=phase)
+        stream, target = as_stream("compare(…)", stream), as_stream("compare(…)", target)
+        return Comparison(stream, target, as_distance(chosen), phase=phase, name=name)
 
-    def judge(self, network: Network, *streams: Stream) -> Judgement:
+    def judge(self, network: Network, *streams: Stream, name: str | None = None) -> Judgement:
         """A term: streams that are to pass as real before a discriminator."""
-        return Judgement(network, streams, as_criterion(getattr(self, "criterion", "least_squares")))
+        if not streams:
+            raise TypeError(refusal("judge(…)", allowed="streams to judge", got="none"))
+        return Judgement(network, streams, as_criterion(getattr(self, "criterion", "least_squares")), name=name)
 
     def discriminate(self, network: Network, *, real: Stream, fakes: list[Stream], pool: int = 0) -> Discrimination:
         """A term: a discriminator learns real frames from fake ones.
@@ -136,8 +165,18 @@ class Loss(ABC):
 
     def directions(self) -> Iterator[Term]:
         """The terms of both directions."""
-        yield from self.terms(X, Y)
-        yield from self.terms(Y, X)
+        for x, y in ((X, Y), (Y, X)):
+            terms: object = self.terms(x, y)
+            for term in terms if isinstance(terms, Iterable) else [None]:
+                if not isinstance(term, Term):
+                    raise TypeError(
+                        refusal(
+                            f"{type(self).__name__}.terms",
+                            allowed="a generator of terms, such as: yield self.compare(…)",
+                            got=type(terms if term is None else term).__name__,
+                        )
+                    )
+                yield term
 
     def weight_of(self, term: Term, step: int) -> float:
         """The number by which a term of this loss counts at a step."""
@@ -158,6 +197,14 @@ class Loss(ABC):
         Raises:
             ValueError: The clips are too short, or a network is missing.
         """
+        for argument, clip in (("x", x), ("y", y)):
+            if not isinstance(clip, Tensor) or clip.ndim != 5:
+                got = f"shape {tuple(clip.shape)}" if isinstance(clip, Tensor) else type(clip).__name__
+                raise TypeError(refusal(argument, allowed="a clip (batch, time, channel, height, width)", got=got))
+        if not isinstance(networks, Mapping):
+            raise TypeError(
+                refusal("networks", allowed="a mapping such as {'G_X': …, 'G_Y': …}", got=type(networks).__name__)
+            )
         clips: dict[Clip, Tensor] = {Clip("x"): x, Clip("y"): y}
         scope = Scope(
             {clip: frames.shape[1] for clip, frames in clips.items()},
@@ -173,3 +220,10 @@ class Loss(ABC):
             value = self.weight_of(term, step) * term.value(frames, networks)
             values[name] = values[name] + value if name in values else value
         return values
+
+
+def _plain(value: object) -> object:
+    """Tuples as lists, at any depth, so that an option is the same before and after it was written down."""
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value

@@ -1,5 +1,6 @@
 """Distances between frames, one class each: the maths of :mod:`vtrans.functional.distances` with its options."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,8 +84,9 @@ class Charbonnier(Distance):
     latex: ClassVar[str] = r"\rho(#a - #b)"
 
     def __post_init__(self) -> None:
-        if not self.epsilon > 0:
-            raise ValueError(refusal("epsilon", allowed="a number above 0", got=self.epsilon))
+        is_number = isinstance(self.epsilon, int | float) and not isinstance(self.epsilon, bool)
+        if not is_number or not 0 < self.epsilon < math.inf:
+            raise ValueError(refusal("epsilon", allowed="a number above 0", got=repr(self.epsilon)))
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
         return functional.charbonnier(a, b, self.epsilon).mean()

@@ -26,11 +26,14 @@ class Schedule:
     """
 
     def __init__(self, points: list[tuple[int, float]] | list[list[float]]) -> None:
-        pairs = [(int(step), float(value)) for step, value in points]
-        steps = [step for step, _ in pairs]
-        if not pairs or steps != sorted(set(steps)) or not all(math.isfinite(value) for _, value in pairs):
-            raise ValueError(refusal("points", allowed="(step, finite value) pairs with ascending steps", got=points))
-        self.points = pairs
+        given: object = points
+        pairs = list(points) if isinstance(given, list | tuple) else []
+        steps = [pair[0] for pair in pairs if _is_point(pair)]
+        if not pairs or len(steps) < len(pairs) or steps != sorted(set(steps)):
+            raise ValueError(
+                refusal("points", allowed="(step, finite value) pairs with ascending steps", got=repr(points))
+            )
+        self.points = [(int(step), float(value)) for step, value in pairs]
 
     def __call__(self, step: int) -> float:
         after = bisect_right(self.points, (step, math.inf))
@@ -43,6 +46,12 @@ class Schedule:
 
     def __repr__(self) -> str:
         return f"Schedule({self.points})"
+
+
+def _is_point(pair: object) -> bool:
+    if not isinstance(pair, list | tuple) or len(pair) != 2 or any(isinstance(part, bool) for part in pair):
+        return False
+    return isinstance(pair[0], int) and isinstance(pair[1], int | float) and math.isfinite(pair[1])
 
 
 Weight = float | Schedule | Callable[[int], float] | Mapping[str, Any]
@@ -69,13 +78,16 @@ def check_weight(weight: object, argument: str = "weight") -> None:
     """Refuses what is no weight."""
     if isinstance(weight, Mapping):
         if set(weight) == {"points"}:
-            Schedule(weight["points"])
+            check_weight(Schedule(weight["points"]), argument)
             return
         if set(weight) == {"x", "y"}:
             for domain, part in weight.items():
                 check_weight(part, f"{argument}[{domain!r}]")
             return
-    elif callable(weight):
+    elif isinstance(weight, Schedule):
+        if all(value >= 0 for _, value in weight.points):
+            return
+    elif callable(weight) and not isinstance(weight, type):
         return
     elif isinstance(weight, int | float) and not isinstance(weight, bool) and math.isfinite(weight) and weight >= 0:
         return

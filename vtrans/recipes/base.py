@@ -49,6 +49,10 @@ class Recipe:
     @property
     def named_losses(self) -> dict[str, Loss]:
         """The losses by name."""
+        given: object = self.losses
+        listed = list(given.values()) if isinstance(given, Mapping) else given
+        if not isinstance(listed, list | tuple) or not all(isinstance(loss, Loss) for loss in listed):
+            raise TypeError(refusal("losses", allowed="losses such as Cycle(), or a mapping of them", got=repr(given)))
         if isinstance(self.losses, Mapping):
             return dict(self.losses)
         named: dict[str, Loss] = {}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from vtrans.data import frames_to_tensor, tensor_to_frames, worlds, write_video
+from vtrans.data.tensors import Frames
 from vtrans.evaluation.pictures import side_by_side, write_strip
 from vtrans.evaluation.scores import l1, psnr, ssim
 from vtrans.evaluation.translations import recycled
@@ -77,7 +77,8 @@ def demonstrate(out: Path, *, steps: int = STEPS, seed: int = 0, threads: int | 
         return 128 + outcome.signal
     scores = score(model, pairs, untrained)
     (out / "scores.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
-    show(model, *(_clips(clip)[0] for clip in world.pairs(count=1, length=CLIP)), out)
+    x, y = (_clips(clip)[0] for clip in world.pairs(count=1, length=CLIP))
+    show(model, x, y, out)
     print(f"\nOn held-out pairs, {len(pairs['x'])} clips of {pairs['x'].shape[1]} frames:")
     print(table(scores))
     print(f"\nDone in {time.perf_counter() - began:.0f} s. Look at:")
@@ -137,8 +138,8 @@ def table(scores: Scores) -> str:
 
 def show(model: TranslationModel, x: Tensor, y: Tensor, out: Path) -> None:
     """Writes ``strip.png`` and ``comparison.mp4`` of a clip in both domains, ``(time, channel, height, width)``."""
-    rows: dict[str, Any] = {}
-    video: dict[str, Any] = {}
+    rows: dict[str, Frames] = {}
+    video: dict[str, Frames] = {}
     for source, target, clip, truth in (("x", "y", x, y), ("y", "x", y, x)):
         label, first, back = recycled(model, clip, source)
         translated = model.translate(clip, to=target)
@@ -150,6 +151,6 @@ def show(model: TranslationModel, x: Tensor, y: Tensor, out: Path) -> None:
     write_video(out / "comparison.mp4", side_by_side(video), rate=25)
 
 
-def _clips(frames: Any) -> Tensor:
+def _clips(frames: Iterable[Frames]) -> Tensor:
     """Frames ``(count, time, height, width, 3)`` of 8 bits as a tensor ``(count, time, 3, height, width)``."""
     return torch.stack([frames_to_tensor(clip) for clip in frames])

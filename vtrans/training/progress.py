@@ -60,8 +60,8 @@ class Progress:
             self._bar.stop()
 
     def wants(self, done: int) -> bool:
-        """Whether a note is shown for this count: reading numbers for it may cost time."""
-        return self._bar is not None or done % self._every == 0 or done in (self._total, self._start + 1)
+        """Whether a note is due at this count: reading numbers for it may mean to wait for a GPU."""
+        return done % self._every == 0 or done in (self._total, self._start + 1)
 
     def update(self, done: int, note: str = "") -> None:
         """Tells how many are done, start included.
@@ -75,7 +75,9 @@ class Progress:
             self._bar.update(self._task, completed=done, count=self._count(done), **fields)
         elif self.wants(done):
             rate = self._rate(done)
-            left = f", {_clock((self._total - done) / rate)} left" if self._total and rate else ""
+            # The first one is slow: it says nothing about the others.
+            known = self._total is not None and done > self._start + 1
+            left = f", {_clock(((self._total or 0) - done) / rate)} left" if known else ""
             ending = f", {note}" if note else ""
             print(f"{self._what}: {self._count(done)}{left}{ending}", flush=True)
 

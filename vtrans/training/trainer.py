@@ -12,7 +12,7 @@ import torch
 from vtrans.data import tensor_to_frames
 from vtrans.evaluation.pictures import write_strip
 from vtrans.evaluation.translations import recycled
-from vtrans.model import StepReport
+from vtrans.objective import StepReport
 from vtrans.training.checkpoints import checkpoints_in, load_checkpoint, save_checkpoint, step_of
 from vtrans.training.interruption import Interruption
 from vtrans.training.loop import training_steps
@@ -140,6 +140,6 @@ def _advice(folder: RunFolder, lr: float) -> str:
     if not kept:
         return f"There is no checkpoint yet in {folder.path}: start again in another --out."
     return (
-        f"The last good checkpoint is {kept[-1]}, after {step_of(kept[-1])} steps. To go on from it at a lower rate, add "
-        f"--resume {kept[-1]} --lr {lr / 2:g} --out and another folder to the command."
+        f"The last good checkpoint is {kept[-1]}, after {step_of(kept[-1])} steps. To go on from it at a lower rate, "
+        f"add --resume {kept[-1]} --lr {lr / 2:g} --out and another folder to the command."
     )
