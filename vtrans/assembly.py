@@ -326,7 +326,7 @@ def _phases(
         written = _written_phases(given)
         for phase in written:
             for name in phase.trains:
-                if name not in roles and name not in networks:
+                if name not in roles and name not in networks and name not in _KINDS:
                     raise ValueError(unknown(f"network of phase {phase.name!r}:", name, [*roles, *networks]))
         return written
     trained = tuple(role for role in roles if role != "D" and not (frozen_predictors and role == "P"))

@@ -43,7 +43,8 @@ def unknown(kind: str, name: object, known: Iterable[str], *, fix: str = "") -> 
         Unknown generator 'resnett'. Did you mean 'resnet'? Known: resnet, unet.
     """
     names = list(known)
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    by_lower = {known_name.lower(): known_name for known_name in reversed(names)}
+    near = [by_lower[match] for match in difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.5)]
     sentences = [f"Unknown {kind} {name!r}."]
     if near:
         sentences.append(f"Did you mean {near[0]!r}?")

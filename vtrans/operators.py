@@ -98,4 +98,6 @@ def unroll(predictor: Network, stream: Stream, steps: int) -> Stream:
 
 def shift(stream: Stream, by: int) -> Stream:
     """The stream later by ``by`` times, so that a frame can stand beside an earlier one of another stream."""
+    if isinstance(by, bool) or not isinstance(by, int):
+        raise TypeError(refusal("by", allowed="a whole number of times", got=repr(by)))
     return Shift(as_stream("shift(…)", stream), by)

@@ -181,6 +181,7 @@ def _gradients(model: TranslationModel, total: Tensor) -> dict[str, Tensor]:
 
 
 def _close(a: Tensor, b: Tensor, where: str, what: str) -> None:
+    _require(a.shape == b.shape, where, f"{what}: shape {tuple(a.shape)} against {tuple(b.shape)}")
     difference = (a - b).abs().max().item() if a.numel() else 0.0
     scale = max(b.abs().max().item(), 1e-6) if b.numel() else 1.0
     _require(difference <= 1e-8 * scale, where, f"{what}: by {difference:.3g}, against values up to {scale:.3g}")

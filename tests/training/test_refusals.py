@@ -48,7 +48,9 @@ def test_channels_that_the_data_do_not_have():
     assert message.startswith("data.x: expected frames of 1 channels, as model.channels says, got 3")
 
 
-@pytest.mark.parametrize(("name", "value"), [("steps", 0), ("batch", 0), ("lr", -1.0), ("threads", 0), ("log_every", 0)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("steps", 0), ("batch", 0), ("lr", -1.0), ("threads", 0), ("log_every", 0)]
+)
 def test_numbers_out_of_range(name, value):
     with pytest.raises(ValueError, match=rf"^{name}: expected .*, got {value}\.$"):
         replace(SETTINGS, **{name: value})

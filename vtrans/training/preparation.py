@@ -16,6 +16,8 @@ from vtrans.networks.sizes import nearest_sizes
 from vtrans.training.settings import DataSettings, TrainingSettings
 
 PUBLISHED_SIZE, PUBLISHED_CROP = 286, 256
+WORLD_STREAMS, WORLD_LENGTH = 32, 16
+"""Streams that a world draws for each domain, and frames of each: many scenes are harder to learn by heart."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,8 @@ def _open(data: DataSettings, seed: int) -> dict[str, FrameSource]:
         got, allowed = repr(data.size), "one side of a square, for a world"
         raise ValueError(refusal("data.size", allowed=allowed, got=got))
     world = worlds.create(data.world, size=data.size, seed=seed)
-    return {"x": world.train("x"), "y": world.train("y")}
+    length = max(WORLD_LENGTH, 2 * data.stride * (data.clip_length or 1))
+    return {domain: world.train(domain, sequences=WORLD_STREAMS, length=length) for domain in ("x", "y")}
 
 
 def choose_device(name: str) -> torch.device:
