@@ -1,0 +1,1 @@
+"""Benchmarks, and the sequential reference that they measure against."""

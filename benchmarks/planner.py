@@ -1,11 +1,10 @@
-"""Cost of planning: a plan made anew, and found again, as a share of a small training step.
-
-    python benchmarks/planner.py
-"""
+"""Cost of planning: a plan made anew, and found again, as a share of a small training step."""
 
 import statistics
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,12 +15,12 @@ from benchmarks.fused_step import SETTINGS, clips_of, model_of
 from vtrans.expressions import Clip
 
 
-def median_seconds(function: object, repeats: int) -> float:
+def median_seconds(function: Callable[[], object], repeats: int) -> float:
     """The median time of a call."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
-        function()  # type: ignore[operator]
+        function()
         times.append(time.perf_counter() - start)
     return statistics.median(times)
 
@@ -44,7 +43,7 @@ def main() -> None:
     print(f"a step of setting B1 takes {1e3 * step:.1f} ms")
     print(f"both plans found again: {1e6 * median_seconds(find, 200):.0f} µs, {median_seconds(find, 200) / step:.3%}")
     for length in (3, 5, 8, 16):
-        made = median_seconds(lambda n=length: [model.plan(phase.name, length=n) for phase in model.phases], 5)
+        made = sum(median_seconds(partial(model.plan, phase.name, length=length), 5) for phase in model.phases)
         calls = [len(model.plan(phase.name, length=length).network_calls) for phase in model.phases]
         print(f"T = {length:>2}: both plans made in {1e3 * made:.1f} ms; network calls {calls}")
 

@@ -170,7 +170,7 @@ class LossReport(Mapping[str, Tensor]):
         ]
         where = "" if step is None else f" at step {step}"
         raise FloatingPointError(
-            f"A loss is not finite{where}: {', '.join(bad)}. The weights were left as they were. "
+            f"A loss is not finite{where}: {', '.join(bad)}. The weights of this phase were left as they were. "
             "Check the clips for NaN, lower the learning rate or the weight of that term, or use float32."
         )
 
@@ -346,7 +346,12 @@ def pools_for(objectives: Iterable[Objective], networks: Networks, seed: int) ->
     pools: dict[str, HistoryPool] = {}
     parts = [part for o in objectives for named in o.terms for stream in named.term.streams for part in stream.parts]
     for part in parts:
-        if not isinstance(part, Carried) or not part.pool or part.domain in pools:
+        if not isinstance(part, Carried) or not part.pool:
+            continue
+        if part.domain in pools:
+            if pools[part.domain].size != part.pool:
+                sizes = f"{pools[part.domain].size} and {part.pool}"
+                raise ValueError(refusal("pool", allowed="one size for all losses of a domain", got=sizes))
             continue
         judge = f"D_{part.domain.upper()}"
         if judge in networks and len(Reads.of(networks[judge]).offsets) > 1:

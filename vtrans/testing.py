@@ -24,7 +24,14 @@ _SMALL = {
 """Networks on which a loss is checked unless others are given."""
 
 
-def check(part: Loss | nn.Module, *, channels: int = 3, size: int = 16, **overrides: Any) -> None:
+def check(
+    part: Loss | nn.Module,
+    *,
+    channels: int = 3,
+    size: int = 16,
+    streams: Mapping[str, int] | None = None,
+    **overrides: Any,
+) -> None:
     """Checks a user's own loss or network, and says what is wrong with it.
 
     A loss: its terms are finite, its planned value and gradients equal plain evaluation, it is linear in its weight,
@@ -36,6 +43,7 @@ def check(part: Loss | nn.Module, *, channels: int = 3, size: int = 16, **overri
         part: A loss such as ``MyLoss()``, or a network such as ``MyGenerator(in_channels=3, out_channels=3)``.
         channels: Channels of the frames it is tried on.
         size: Height and width of these frames.
+        streams: For a loss that names further streams of the clips, the channels of each, such as ``{"flow": 2}``.
         overrides: For a loss, arguments of :func:`vtrans.build`, such as ``generator=…`` or ``networks=…``.
 
     Raises:
@@ -47,14 +55,14 @@ def check(part: Loss | nn.Module, *, channels: int = 3, size: int = 16, **overri
         >>> check(Recycle(distance="charbonnier"))
     """
     if isinstance(part, Loss):
-        _check_loss(part, channels, size, overrides)
+        _check_loss(part, channels, size, streams or {}, overrides)
     elif isinstance(part, nn.Module):
         _check_network(part, channels, size)
     else:
         raise TypeError(refusal("part", allowed="a Loss or a network", got=type(part).__name__))
 
 
-def _check_loss(loss: Loss, channels: int, size: int, overrides: Mapping[str, Any]) -> None:
+def _check_loss(loss: Loss, channels: int, size: int, streams: Mapping[str, int], overrides: Mapping[str, Any]) -> None:
     name = type(loss).__name__
     phases = sorted({term.phase for term in loss.directions()})
     trains = {"generators": ("G", "P"), "discriminators": ("D",)}
@@ -70,12 +78,13 @@ def _check_loss(loss: Loss, channels: int, size: int, overrides: Mapping[str, An
         },
     ).double()
     length = max(model.clip_length, model.minimum_length)
-    x, y = _clips(model.channels, length, size)
+    clips = _clips(model.channels, streams, length, size)
     for phase in phases:
-        _check_phase(model, loss, phase, x, y, f"{name}, phase {phase}")
+        _check_phase(model, loss, phase, clips, f"{name}, phase {phase}")
 
 
-def _check_phase(model: TranslationModel, loss: Loss, phase: str, x: Tensor, y: Tensor, where: str) -> None:
+def _check_phase(model: TranslationModel, loss: Loss, phase: str, clips: Mapping[Clip, Tensor], where: str) -> None:
+    x, y = ({clip.name: stream for clip, stream in clips.items() if clip.of == domain} for domain in ("x", "y"))
     networks = list(model.networks.items())
     state = copy.deepcopy(model.state_dict())
     report = model.loss(phase, x, y)
@@ -85,9 +94,10 @@ def _check_phase(model: TranslationModel, loss: Loss, phase: str, x: Tensor, y: 
 
     model.load_state_dict(state)
     objective = model.objectives[phase]
-    plain = torch.zeros((), dtype=x.dtype)
-    clips = {Clip("x"): x, Clip("y"): y}
-    scope = Scope({clip: x.shape[1] for clip in clips}, {name: Reads.of(net) for name, net in networks})
+    plain = torch.zeros((), dtype=torch.float64)
+    scope = Scope(
+        {clip: stream.shape[1] for clip, stream in clips.items()}, {name: Reads.of(net) for name, net in networks}
+    )
     for named in objective.terms:
         frames = [
             torch.stack([values[t] for t in times])
@@ -154,13 +164,13 @@ def _check_network(network: nn.Module, channels: int, size: int) -> None:
         _require(not dead, name, f"no gradient reaches {', '.join(dead)}")
 
 
-def _clips(channels: Mapping[str, int], length: int, size: int) -> tuple[Tensor, Tensor]:
+def _clips(channels: Mapping[str, int], streams: Mapping[str, int], length: int, size: int) -> dict[Clip, Tensor]:
     random = torch.Generator().manual_seed(0)
-    x, y = (
-        torch.rand(2, length, channels[domain], size, size, generator=random, dtype=torch.float64) * 2 - 1
+    return {
+        Clip(domain, name): torch.rand(2, length, count, size, size, generator=random, dtype=torch.float64) * 2 - 1
         for domain in ("x", "y")
-    )
-    return x, y
+        for name, count in {"frames": channels[domain], **streams}.items()
+    }
 
 
 def _draws(stream: Stream) -> bool:

@@ -10,6 +10,7 @@ from torch import Tensor
 from vtrans.errors import refusal
 from vtrans.expressions import Apply, Carried, Network, Networks, Reads, Scope, Stream
 from vtrans.functional.adversarial import Role
+from vtrans.networks.traits import sequential_reasons
 
 Request = tuple[Stream, tuple[int, ...]]
 """A stream and the times of it that a term looks at, in the order it wants them."""
@@ -171,7 +172,9 @@ class Penalty(Term):
     def value(self, frames: Sequence[Tensor], networks: Networks) -> Tensor:
         network = networks[self.network.name]
         stacked = torch.stack(list(frames), dim=2) if Reads.of(network).stacked else frames[0]
-        return self.function(network, stacked.flatten(0, 1)) * frames[0].shape[0]
+        if sequential_reasons(network):
+            return _sum([self.function(network, moment) for moment in stacked])
+        return self.function(network, stacked.flatten(0, 1)) * stacked.shape[0]
 
 
 def _request(judged: Apply, scope: Scope, among: set[int] | None = None) -> Request:

@@ -87,7 +87,7 @@ def check_weight(weight: object, argument: str = "weight") -> None:
     elif isinstance(weight, Schedule):
         if all(value >= 0 for _, value in weight.points):
             return
-    elif callable(weight) and not isinstance(weight, type):
+    elif callable(weight) and not isinstance(weight, type) and _gives_numbers(weight):
         return
     elif isinstance(weight, int | float) and not isinstance(weight, bool) and math.isfinite(weight) and weight >= 0:
         return
@@ -99,6 +99,15 @@ def check_weight(weight: object, argument: str = "weight") -> None:
             fix="To drop a loss from a recipe pass None in its place",
         )
     )
+
+
+def _gives_numbers(weight: Callable[[int], float]) -> bool:
+    """Whether a function of the step gives weights; tried at step 0, before hours of training."""
+    try:
+        value = weight(0)
+    except Exception:
+        return False
+    return isinstance(value, int | float) and math.isfinite(value) and value >= 0
 
 
 def weight_data(weight: Weight) -> float | dict[str, Any]:
