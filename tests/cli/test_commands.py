@@ -237,3 +237,18 @@ def test_a_published_checkpoint_becomes_a_model(capsys):
     loaded = vtrans.TranslationModel.from_pretrained("model")
     assert all(torch.equal(loaded.state_dict()[name], tensor) for name, tensor in made.state_dict().items())
     assert "overwrite" in fails(capsys, "import", "published", "model", "--recipe", "gan", *parts)
+
+
+def test_parts_of_ones_own_are_imported(tmp_path, monkeypatch, capsys):
+    source = (
+        "import vtrans\nfrom vtrans.losses import Loss\n"
+        "@vtrans.losses.register('steady_parts')\nclass Steady(Loss):\n"
+        "    def terms(self, x, y):\n        yield self.compare(y.P(y.G(x.past)), y.G(x.frames))\n"
+    )
+    (tmp_path / "parts_of_mine.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    words = ["explain", "recycle_gan", "--model.losses", '{"steady_parts": 3.0}']
+    assert "--import MODULE registers it" in fails(capsys, *words)
+    assert main([*words, "--import", "parts_of_mine"]) == 0
+    assert "steady_parts/y" in capsys.readouterr().out
+    assert "No module named 'absent'" in fails(capsys, *words, "--import=absent")

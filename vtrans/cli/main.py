@@ -10,7 +10,7 @@ import warnings
 from typing import TextIO
 
 import vtrans
-from vtrans.errors import unknown
+from vtrans.errors import refusal, unknown
 
 COMMANDS = {
     "demo": ("demo", "train on an embedded world and show the translation, in minutes on a CPU"),
@@ -56,11 +56,13 @@ def main(argv: list[str] | None = None) -> int:
         command = importlib.import_module(f"vtrans.cli.{COMMANDS[words[0]][0]}")
         with warnings.catch_warnings():
             warnings.showwarning = _one_line
+            words = [words[0], *_import_parts(words[1:])]
             return int(command.run(words[1:]))
     except MISTAKES as error:
         if debug:
             traceback.print_exc()
-        print(f"vtrans: error: {error}", file=sys.stderr)
+        hint = " On the command line, --import MODULE registers it." if "Add your own" in str(error) else ""
+        print(f"vtrans: error: {error}{hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         if debug:
@@ -83,10 +85,31 @@ def _help() -> str:
             "",
             *lines,
             "",
-            "vtrans COMMAND --help explains a command's options. --debug shows where an error comes from.",
+            "vtrans COMMAND --help explains a command's options. --import MODULE registers parts of your own first, from",
+            "a module in this folder or installed. --debug shows where an error comes from.",
             "Start with: vtrans demo",
         ]
     )
+
+
+def _import_parts(words: list[str]) -> list[str]:
+    """Imports the modules named by ``--import``, which register parts of their own; returns the other words."""
+    rest: list[str] = []
+    waiting = iter(words)
+    for word in waiting:
+        option, equals, module = word.partition("=")
+        if option != "--import":
+            rest.append(word)
+            continue
+        module = module if equals else next(waiting, "")
+        if os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())
+        try:
+            importlib.import_module(module)
+        except (ImportError, ValueError) as error:
+            fix = "Name it as in Python's import, without .py"
+            raise ValueError(refusal("--import", allowed="a module", got=f"{module!r} ({error})", fix=fix)) from error
+    return rest
 
 
 def _one_line(
