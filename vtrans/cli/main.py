@@ -85,8 +85,8 @@ def _help() -> str:
             "",
             *lines,
             "",
-            "vtrans COMMAND --help explains a command's options. --import MODULE registers parts of your own first, from",
-            "a module in this folder or installed. --debug shows where an error comes from.",
+            "vtrans COMMAND --help explains a command's options. --import MODULE first registers parts of your own,",
+            "from a module in this folder or installed. --debug shows where an error comes from.",
             "Start with: vtrans demo",
         ]
     )
