@@ -35,6 +35,7 @@ FLOORS = {
     "networks": 2,
     "losses": 3,
     "objective": 4,
+    "phases": 4,
     "planner": 4,
     "pool": 4,
     "schedule": 4,

@@ -6,8 +6,9 @@ from vtrans.expressions import frozen, join
 from vtrans.losses import Loss, Schedule
 from vtrans.model import TranslationModel
 from vtrans.networks.initialization import initialize
-from vtrans.objective import LossReport, Phase, StepReport
+from vtrans.objective import LossReport, StepReport
 from vtrans.operators import detach, noise, reverse, shift, unroll
+from vtrans.phases import Phase
 from vtrans.recipes import Recipe
 from vtrans.registry import criteria, discriminators, distances, generators, losses, predictors, recipes
 

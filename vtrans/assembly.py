@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from inspect import signature
 from typing import Any
 
@@ -17,7 +17,7 @@ from vtrans.errors import refusal, unknown
 from vtrans.expressions import networks_in
 from vtrans.losses import Loss
 from vtrans.model import TranslationModel
-from vtrans.objective import Phase
+from vtrans.phases import Phase, phases_for, unheld_terms
 from vtrans.recipes.base import Part, PartPerDomain, Recipe
 from vtrans.registry import check_options
 
@@ -99,8 +99,10 @@ def build(
     }
     given = _given(networks)
     made = _networks(named, parts, per_domain, given, seed)
-    steps = _phases(phases if phases is not None else chosen.phases, named, made, warm_up, frozen_predictors)
-    notes += _orphans(named, steps)
+    steps = phases_for(phases if phases is not None else chosen.phases, named, made, warm_up, frozen_predictors)
+    for note in unheld_terms(named, steps):
+        warnings.warn(note, stacklevel=2)
+        notes.append(note)
     length = clip_length if clip_length is not None else chosen.clip_length
     if isinstance(length, bool) or not isinstance(length, int) or length < 1:
         raise ValueError(refusal("clip_length", allowed="a whole number of frames above 0", got=repr(length)))
@@ -299,102 +301,6 @@ def _networks(
         if name not in made:
             raise ValueError(unknown("network", name, made, fix="No loss uses it."))
     return made
-
-
-def _phases(
-    given: Sequence[Phase | Mapping[str, Any]] | None,
-    losses: Mapping[str, Loss],
-    networks: Mapping[str, nn.Module],
-    warm_up: int,
-    frozen_predictors: bool,
-) -> list[Phase]:
-    if isinstance(warm_up, bool) or not isinstance(warm_up, int) or warm_up < 0:
-        raise ValueError(refusal("warm_up", allowed="a whole number of steps, 0 for none", got=repr(warm_up)))
-    if not isinstance(frozen_predictors, bool):
-        raise TypeError(refusal("frozen_predictors", allowed="True or False", got=repr(frozen_predictors)))
-    roles = list(dict.fromkeys(name.partition("_")[0] for name in networks))
-    if (warm_up or frozen_predictors) and (given is not None or "P" not in roles):
-        raise ValueError(
-            refusal(
-                "warm_up and frozen_predictors",
-                allowed="a recipe with predictors and its own phases",
-                got="phases=" if given is not None else f"networks {', '.join(networks)}",
-                fix="Write the phases out with phases=[vtrans.Phase(…), …]" if given is not None else "",
-            )
-        )
-    if given is not None:
-        written = _written_phases(given)
-        for phase in written:
-            for name in phase.trains:
-                if name not in roles and name not in networks and name not in _KINDS:
-                    raise ValueError(unknown(f"network of phase {phase.name!r}:", name, [*roles, *networks]))
-        return written
-    trained = tuple(role for role in roles if role != "D" and not (frozen_predictors and role == "P"))
-    phases = [Phase("generators", trained, start=warm_up)]
-    if frozen_predictors:
-        useful = tuple(name for name, loss in losses.items() if _trains(loss, phases[0]))
-        phases = [Phase("generators", trained, losses=useful, start=warm_up)]
-    if any(term.phase == "discriminators" for loss in losses.values() for term in loss.directions()):
-        phases.append(Phase("discriminators", ("D",), start=warm_up))
-    if warm_up:
-        first = Phase("warm_up", ("P",), terms="generators", stop=warm_up)
-        real = tuple(name for name, loss in losses.items() if _predicts_real(loss))
-        if not real:
-            raise ValueError(
-                refusal("warm_up", allowed="a recipe whose predictors learn from real streams", got=", ".join(losses))
-            )
-        phases.insert(0, Phase("warm_up", first.trains, terms="generators", losses=real, stop=warm_up))
-    return phases
-
-
-def _written_phases(given: object) -> list[Phase]:
-    if isinstance(given, str) or not isinstance(given, list | tuple) or not given:
-        raise TypeError(refusal("phases", allowed="a list of phases", got=repr(given)))
-    names = [field.name for field in fields(Phase)]
-    written = []
-    for phase in given:
-        if not isinstance(phase, Phase | Mapping):
-            raise TypeError(refusal("phases", allowed="vtrans.Phase(…) or mappings of its arguments", got=repr(phase)))
-        if isinstance(phase, Mapping):
-            for name in phase:
-                if name not in names:
-                    raise ValueError(unknown("argument of a phase:", name, names))
-            missing = [name for name in ("name", "trains") if name not in phase]
-            if missing:
-                raise ValueError(refusal("phases", allowed="'name' and 'trains' in each", got=f"no {missing[0]!r}"))
-        written.append(phase if isinstance(phase, Phase) else Phase(**phase))
-    return written
-
-
-def _orphans(losses: Mapping[str, Loss], phases: Sequence[Phase]) -> list[str]:
-    """Says of terms that no phase holds that they take no part."""
-    held = {phase.terms for phase in phases}
-    wanted = {(name, term.phase) for name, loss in losses.items() for term in loss.directions()}
-    notes = [
-        f"{name}: its terms for the phase {phase!r} take no part, since the phases hold {', '.join(sorted(held))}."
-        for name, phase in sorted(wanted)
-        if phase not in held
-    ]
-    for note in notes:
-        warnings.warn(note, stacklevel=3)
-    return notes
-
-
-def _trains(loss: Loss, phase: Phase) -> bool:
-    """Whether a loss trains anything in a phase."""
-    return any(
-        trained and phase.trained(name)
-        for term in loss.directions()
-        for stream in term.streams
-        for name, trained in networks_in(stream).items()
-    )
-
-
-def _predicts_real(loss: Loss) -> bool:
-    """Whether the loss is about predictors on real frames alone."""
-    terms = [term for term in loss.directions() if term.phase == "generators"]
-    names = {name for term in terms for stream in term.streams for name in networks_in(stream)}
-    return bool(names) and all(name.startswith("P_") for name in names)
 
 
 def _part_data(role: str, parts: Mapping[str, tuple[str, dict[str, Any]]]) -> list[Any] | dict[str, Any]:

@@ -23,6 +23,38 @@ def named_clips(domain: str, clip: ClipInput) -> dict[Clip, Tensor]:
     return {Clip(domain): clip}
 
 
+def check_clips(x: ClipInput, y: ClipInput, channels: Mapping[str, int], minimum_length: int) -> dict[Clip, Tensor]:
+    """The streams of both clips, after refusing what a step cannot take.
+
+    Args:
+        x: Clip of X.
+        y: Clip of Y.
+        channels: Channels of the frames of X and of Y.
+        minimum_length: Frames that the losses need.
+
+    Raises:
+        ValueError: A clip of the wrong shape, range or length.
+        TypeError: A clip that is no floating point tensor.
+    """
+    clips = {**named_clips("x", x), **named_clips("y", y)}
+    for domain in ("x", "y"):
+        check_frames(domain, clips[Clip(domain)], channels[domain])
+    check_pair(clips[Clip("x")], clips[Clip("y")])
+    check_extra_streams(clips)
+    length = clips[Clip("x")].shape[1]
+    if length < minimum_length:
+        raise ValueError(
+            refusal(
+                "x and y",
+                allowed=f"clips of {minimum_length} frames or more",
+                got=f"{length}",
+                why="Every loss needs a frame to look at after what the predictors and discriminators read",
+                fix="Pass longer clips, or a predictor with a smaller context",
+            )
+        )
+    return clips
+
+
 def check_frames(argument: str, frames: object, channels: int) -> None:
     """Refuses what is no batch of clips in [-1, 1].
 

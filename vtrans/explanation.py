@@ -15,7 +15,8 @@ from vtrans.losses.distances import Distance
 from vtrans.losses.terms import Comparison, Discrimination, Judgement, Penalty, Term
 from vtrans.losses.weights import Schedule
 from vtrans.notation import Notation, text
-from vtrans.objective import NamedTerm, Objective, Phase
+from vtrans.objective import NamedTerm, Objective
+from vtrans.phases import Phase
 
 if TYPE_CHECKING:
     from vtrans.model import TranslationModel

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vtrans.checks import ClipInput, check_extra_streams, check_frames, check_pair, check_precision, named_clips
+from vtrans.checks import ClipInput, check_clips, check_precision
 from vtrans.errors import refusal, unknown
 from vtrans.expressions import Carried, Clip, Leaf, Reads, Scope, Stream
 from vtrans.losses import Loss
@@ -17,12 +17,12 @@ from vtrans.networks.traits import sensitive_modules, sequential_reasons
 from vtrans.objective import (
     LossReport,
     Objective,
-    Phase,
     StepReport,
     objectives_of,
     pools_for,
     shortest_clip,
 )
+from vtrans.phases import Phase
 from vtrans.planner import Demand, Plan, plan
 from vtrans.translation import translate
 
@@ -142,7 +142,9 @@ class TranslationModel(nn.Module):
             TypeError: A clip is no floating point tensor.
         """
         objective = self.objectives[self.phase(phase).name]
-        clips = self._check(x, y)
+        clips = check_clips(x, y, self.channels, self.minimum_length)
+        for domain in ("x", "y"):
+            check_precision(domain, clips[Clip(domain)], self.networks)
         leaves: dict[Leaf, Tensor] = {clip: frames.transpose(0, 1).contiguous() for clip, frames in clips.items()}
         scope, sequential, key = self.situation(clips)
         carried = self._carried(objective, leaves, scope, sequential, key, reuse)
@@ -317,27 +319,6 @@ class TranslationModel(nn.Module):
     def networks_by_name(self) -> dict[str, nn.Module]:
         """The networks by name."""
         return dict(self.networks.items())
-
-    def _check(self, x: ClipInput, y: ClipInput) -> dict[Clip, Tensor]:
-        clips = {**named_clips("x", x), **named_clips("y", y)}
-        for domain in ("x", "y"):
-            check_frames(domain, clips[Clip(domain)], self.channels[domain])
-        check_pair(clips[Clip("x")], clips[Clip("y")])
-        check_extra_streams(clips)
-        for domain in ("x", "y"):
-            check_precision(domain, clips[Clip(domain)], self.networks)
-        length = clips[Clip("x")].shape[1]
-        if length < self.minimum_length:
-            raise ValueError(
-                refusal(
-                    "x and y",
-                    allowed=f"clips of {self.minimum_length} frames or more",
-                    got=f"{length}",
-                    why="Every loss needs a frame to look at after what the predictors and discriminators read",
-                    fix="Pass longer clips, or a predictor with a smaller context",
-                )
-            )
-        return clips
 
     def situation(
         self, clips: Mapping[Clip, Tensor | int]

@@ -14,79 +14,12 @@ from vtrans.errors import refusal, unknown
 from vtrans.expressions import Carried, Clip, Leaf, Networks, Reads, Scope, Stream, networks_in
 from vtrans.losses.base import Loss
 from vtrans.losses.terms import Term, TooShortError
+from vtrans.phases import Phase
 from vtrans.planner import Demand, Plan, plan
 from vtrans.pool import HistoryPool
 
 _LONGEST = 64
 """Clip lengths tried when looking for the shortest that every term can use."""
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A part of the training step: an objective, and the networks that one optimizer trains on it.
-
-    Args:
-        name: The phase's name, and by default also that of the terms it holds.
-        trains: Roles (``"G"``) or networks (``"G_X"``) that it trains; all others stand frozen in it.
-        terms: Which terms it holds: those that belong to the phase of this name.
-        losses: Names of the losses that take part; ``None`` for all.
-        start: First step at which it runs.
-        stop: Step before which it runs for the last time; ``None`` for ever.
-
-    Raises:
-        ValueError: The span of steps is empty.
-
-    Example:
-        >>> warm_up = Phase("warm_up", trains=("P",), terms="generators", losses=("recurrent",), stop=1000)
-        >>> warm_up.active(999), warm_up.active(1000)
-        (True, False)
-    """
-
-    name: str
-    trains: tuple[str, ...]
-    terms: str = ""
-    losses: tuple[str, ...] | None = None
-    start: int = 0
-    stop: int | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "terms", self.terms or self.name)
-        object.__setattr__(self, "trains", _names("trains", self.trains))
-        if self.losses is not None:
-            object.__setattr__(self, "losses", _names("losses", self.losses))
-        for argument, text in (("name", self.name), ("terms", self.terms)):
-            if not isinstance(text, str) or not text:
-                raise TypeError(refusal(f"{argument} of a phase", allowed="a name", got=repr(text)))
-        for argument, number in (("start", self.start), ("stop", self.stop)):
-            if isinstance(number, bool) or not isinstance(number, int | None):
-                raise TypeError(
-                    refusal(f"{argument} of phase {self.name!r}", allowed="a whole number of steps", got=repr(number))
-                )
-        if self.start < 0 or (self.stop is not None and self.stop <= self.start):
-            raise ValueError(
-                refusal(f"phase {self.name!r}", allowed="0 ≤ start < stop", got=f"start={self.start}, stop={self.stop}")
-            )
-
-    def active(self, step: int) -> bool:
-        """Whether the phase runs at a step."""
-        return self.start <= step and (self.stop is None or step < self.stop)
-
-    def trained(self, name: str) -> bool:
-        """Whether the phase trains the network of that name."""
-        return name in self.trains or name.partition("_")[0] in self.trains
-
-
-def _names(argument: str, value: object) -> tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, list | tuple) or not all(isinstance(n, str) for n in value):
-        raise TypeError(
-            refusal(
-                f"{argument} of a phase",
-                allowed="a list of names",
-                got=repr(value),
-                fix=f"Pass [{value!r}]" if isinstance(value, str) else "",
-            )
-        )
-    return tuple(value)
 
 
 @dataclass(frozen=True, eq=False)

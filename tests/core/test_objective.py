@@ -7,7 +7,8 @@ from core.small import Frame, Predictor, build, clips
 from vtrans.expressions import Carried, Clip, Domain, Reads, Scope
 from vtrans.losses import Adversarial, Cycle, Recurrent
 from vtrans.losses.terms import TooShortError
-from vtrans.objective import LossReport, Phase, StepReport, objectives_of, pools_for, shortest_clip
+from vtrans.objective import LossReport, StepReport, objectives_of, pools_for, shortest_clip
+from vtrans.phases import Phase
 
 x, y = Domain("x"), Domain("y")
 PHASES = [Phase("generators", trains=("G", "P")), Phase("discriminators", trains=("D",))]

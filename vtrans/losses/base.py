@@ -7,7 +7,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import torch
@@ -54,9 +54,9 @@ class Loss(ABC):
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
-        for switch in ("predicted", "joined", "frozen_predictor"):
-            if not isinstance(getattr(self, switch, False), bool):
-                raise TypeError(refusal(switch, allowed="True or False", got=repr(getattr(self, switch))))
+        for option in fields(self):
+            if option.type in (bool, "bool") and not isinstance(getattr(self, option.name), bool):
+                raise TypeError(refusal(option.name, allowed="True or False", got=repr(getattr(self, option.name))))
         if hasattr(self, "distance"):
             as_distance(self.distance)
         if hasattr(self, "criterion"):

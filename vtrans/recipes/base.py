@@ -6,7 +6,7 @@ from typing import Any
 
 from vtrans.errors import refusal
 from vtrans.losses import Loss
-from vtrans.objective import Phase
+from vtrans.phases import Phase
 
 Part = str | Sequence[Any]
 """A registered name, or a (name, options) pair."""
