@@ -33,11 +33,11 @@ def main() -> None:
     optimizers = model.optimizers()
     model.step(x, y, optimizers)
     step = median_seconds(lambda: model.step(x, y, optimizers), 20)
-    clips = {Clip("x"): x, Clip("y"): y}
+    clips = {Clip("x"): x.shape[1], Clip("y"): y.shape[1]}
 
     def find() -> None:
         for objective in model.objectives.values():
-            scope, sequential, key = model.situation(clips)
+            scope, sequential, key = model.execution.situation(clips)
             objective.plan(scope, sequential, key)
 
     print(f"a step of setting B1 takes {1e3 * step:.1f} ms")

@@ -1,5 +1,6 @@
 """Checkpoints of the published code."""
 
+import copy
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -213,16 +214,59 @@ def test_folders_labels_and_roles_that_are_not_there(tmp_path):
         load_published(model, tmp_path, "200", roles="G_X")
 
 
-@pytest.mark.parametrize("content", ["text", "a list", "code"])
+NO_CHECKPOINTS = {
+    "text": b"no checkpoint",
+    "greeting": b"hello",
+    "nothing": b"",
+    "a cut pickle": b"\x80\x02.",
+    "a list": [1, 2],
+    "code": {"model": nn.Conv2d(1, 1, 1)},
+}
+
+
+@pytest.mark.parametrize("content", NO_CHECKPOINTS.values(), ids=NO_CHECKPOINTS)
 def test_files_that_are_no_checkpoint(content, tmp_path):
     model = tiny()
     checkpoint(model, tmp_path)
     path = tmp_path / "latest_net_P_B.pth"
-    if content == "text":
-        path.write_text("no checkpoint")
+    if isinstance(content, bytes):
+        path.write_bytes(content)
     else:
-        torch.save([1, 2] if content == "a list" else {"model": nn.Conv2d(1, 1, 1)}, path)
+        torch.save(content, path)
     before = states(model)
     with pytest.raises(ValueError, match="latest_net_P_B.pth: expected"):
         load_published(model, tmp_path)
     assert same(before, states(model))
+
+
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor")
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (torch.zeros(4, dtype=torch.int64), "model.0.bias has torch.int64 values, the network needs floating point"),
+        (torch.zeros(4, dtype=torch.complex64), "model.0.bias has torch.complex64 values, the network needs floating"),
+        (torch.full((4,), torch.nan), "model.0.bias has values that are not finite"),
+        (torch.tensor([0, 0, 0, 1e300], dtype=torch.float64), "model.0.bias has values that are not finite"),
+        (torch.zeros(4).to_sparse(), "model.0.bias is no plain tensor with values"),
+        (torch.zeros(4, device="meta"), "model.0.bias is no plain tensor with values"),
+    ],
+    ids=["integers", "complex", "nan", "overflow", "sparse", "meta"],
+)
+def test_values_that_no_network_holds_are_named(value, message, tmp_path):
+    source = SimpleNamespace(networks=nn.ModuleDict({"D_X": NLayerDiscriminator(channels=3, width=4)}))
+    target = copy.deepcopy(source)
+    checkpoint(source, tmp_path, change=lambda name, state: {**state, "model.0.bias": value})
+    before = states(target)
+    with pytest.raises(ValueError) as refused:
+        load_published(target, tmp_path)
+    assert f"latest_net_D_B.pth into D_X: {message}" in str(refused.value)
+    assert same(before, states(target))
+
+
+def test_what_is_not_a_tensor_is_named(tmp_path):
+    model = tiny()
+    checkpoint(model, tmp_path, change=lambda name, state: {**state, "epoch": 5})
+    with pytest.raises(
+        ValueError, match=r"net_G_A.pth: expected nothing but tensors by name, got also epoch \(a int\)"
+    ):
+        load_published(model, tmp_path)

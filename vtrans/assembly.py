@@ -14,7 +14,7 @@ from torch import nn
 
 from vtrans import registry
 from vtrans.errors import refusal, unknown
-from vtrans.expressions import networks_in
+from vtrans.expressions import networks_in, role_of
 from vtrans.losses import Loss
 from vtrans.model import TranslationModel
 from vtrans.phases import Phase, phases_for, unheld_terms
@@ -100,6 +100,12 @@ def build(
     given = _given(networks)
     made = _networks(named, parts, per_domain, given, seed)
     steps = phases_for(phases if phases is not None else chosen.phases, named, made, warm_up, frozen_predictors)
+    learning = any(True for name in made if role_of(name) == "P" for _ in made[name].parameters())
+    if frozen_predictors and not warm_up and learning:
+        notes.append(
+            "The predictors stand frozen from the start, as they were made: load their weights, or give warm_up."
+        )
+        warnings.warn(notes[-1], stacklevel=2)
     for note in unheld_terms(named, steps):
         warnings.warn(note, stacklevel=2)
         notes.append(note)
@@ -159,9 +165,9 @@ def _losses(
     if isinstance(overrides, Mapping):
         for name, override in overrides.items():
             if override is None:
-                if name not in named:
-                    raise ValueError(unknown("loss to drop", name, named))
-                del named[name]
+                if name not in named and name not in registry.losses:
+                    raise ValueError(unknown("loss to drop", name, [*named, *registry.losses]))
+                named.pop(name, None)
             else:
                 named[name] = _overridden(name, named.get(name), override)
                 asked.add(name)
@@ -265,9 +271,8 @@ def _networks(
             for stream in term.streams:
                 names.update(dict.fromkeys(networks_in(stream)))
     made: dict[str, nn.Module] = {}
-    for name in sorted(names, key=lambda name: ("GPD".find(name[0]) % 9, name)):
-        role, _, domain = name.partition("_")
-        domain = domain.lower()
+    for name in sorted(names, key=lambda name: ([*_KINDS, role_of(name)].index(role_of(name)), name)):
+        role, domain = role_of(name), name[-1].lower()
         if name in given:
             made[name] = given[name]
         elif role in _KINDS:

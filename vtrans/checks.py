@@ -152,3 +152,31 @@ def check_pair(x: Tensor, y: Tensor) -> None:
                     fix="Cut or resize one of them",
                 )
             )
+
+
+def check_step(step: object, check_every: object) -> None:
+    """Refuses numbers that are none, and a step that would teach nothing."""
+    if isinstance(step, bool) or not isinstance(step, int) or step < 0:
+        raise TypeError(refusal("step", allowed="a whole number, counted from 0", got=repr(step)))
+    if isinstance(check_every, bool) or not isinstance(check_every, int) or check_every < 1:
+        raise TypeError(refusal("check_every", allowed="a whole number above 0", got=repr(check_every)))
+    if not torch.is_grad_enabled():
+        raise ValueError(
+            refusal("step", allowed="gradients switched on", got="torch.no_grad", why="Nothing would be learnt")
+        )
+
+
+def check_optimizers(optimizers: object, active: list[str]) -> None:
+    """Refuses what is not an optimizer for each of the active phases."""
+    fix = "Make them with model.optimizers()"
+    if not isinstance(optimizers, Mapping):
+        got = type(optimizers).__name__
+        raise TypeError(refusal("optimizers", allowed="a mapping of phase names to optimizers", got=got, fix=fix))
+    missing = [name for name in active if name not in optimizers]
+    if missing:
+        allowed = f"one for each phase: {', '.join(active)}"
+        raise ValueError(refusal("optimizers", allowed=allowed, got=f"none for {', '.join(missing)}", fix=fix))
+    for name in active:
+        if not isinstance(optimizers[name], torch.optim.Optimizer) and not hasattr(optimizers[name], "step"):
+            got = type(optimizers[name]).__name__
+            raise TypeError(refusal(f"optimizers[{name!r}]", allowed="an optimizer", got=got, fix=fix))

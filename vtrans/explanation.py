@@ -135,7 +135,7 @@ def _legend(reads: dict[str, Reads], starred: bool) -> list[str]:
     for name, read in predictors.items():
         count = len(read.offsets)
         what = "the whole past" if read.recurrent else f"its last {count} frames" if count > 1 else "its last frame"
-        lines.append(f"{name} reads {what} of x_{{1:t}}".replace("x_", f"{name[-1].lower()}_"))
+        lines.append(f"{name} reads {what} of {name[-1].lower()}_{{1:t}}")
     lines += [f"{name} judges windows of {count} frames" for name, count in windows.items()]
     if starred:
         lines.append("* marks a network that stands frozen: gradients flow through it, none to it")
@@ -184,9 +184,11 @@ def _equation(term: Term, notation: Notation) -> str:
         pairs = [_pair(term, fake, notation) for fake in term.fakes]
         return f"{half} [" + " + ".join(pairs) + "]"
     if isinstance(term, Penalty):
+        judged = term.streams[0]
+        written = notation.write(judged, notation.starts_at(judged))
         name = getattr(term.function, "__name__", type(term.function).__name__)
-        inner = notation.write(term.stream, notation.starts_at(term.stream))
-        return f"{_sum(notation)}{text(name) if notation.latex else name}({term.network.name}, {inner})"
+        symbol = (term.latex if notation.latex else term.symbol) or f"{text(name) if notation.latex else name}(#d)"
+        return _sum(notation) + symbol.replace("#d", written)
     return type(term).__name__
 
 

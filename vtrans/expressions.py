@@ -3,64 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from vtrans.errors import refusal
+from vtrans.times import Reads as Reads
+from vtrans.times import Scope as Scope
 
 Networks = Mapping[str, nn.Module]
-
-
-@dataclass(frozen=True)
-class Reads:
-    """Which frames of a stream make a value at time t: those at t + offset, or (``recurrent``) all before t.
-
-    ``stacked`` says that the frames arrive on a time axis, ``(batch, time, channel, height, width)``, instead of
-    one frame ``(batch, channel, height, width)``.
-    """
-
-    offsets: tuple[int, ...] = (0,)
-    stacked: bool = False
-    recurrent: bool = False
-
-    @classmethod
-    def of(cls, network: nn.Module) -> Reads:
-        """What a network declares: ``context`` frames before t, a ``window`` of frames ending at t, or one frame."""
-        declared: Any = network
-        if hasattr(network, "context"):
-            if declared.context is None:
-                return cls(offsets=(), stacked=True, recurrent=True)
-            return cls(offsets=tuple(range(-_count(network, "context"), 0)), stacked=True)
-        if hasattr(network, "window"):
-            return cls(offsets=tuple(range(1 - _count(network, "window"), 1)), stacked=True)
-        return cls()
-
-
-def _count(network: nn.Module, attribute: str) -> int:
-    declared = getattr(network, attribute)
-    if isinstance(declared, bool) or not isinstance(declared, int) or declared < 1:
-        raise ValueError(
-            refusal(
-                f"{type(network).__name__}.{attribute}",
-                allowed="a whole number of frames above 0" + (" or None" if attribute == "context" else ""),
-                got=type(declared).__name__ if isinstance(declared, nn.Module) else repr(declared),
-                why="By this attribute a network says which frames it reads",
-                fix="Give the attribute another name if it means something else",
-            )
-        )
-    return declared
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What the times of an expression depend on: each clip's length, and what each network reads."""
-
-    lengths: Mapping[Clip, int]
-    reads: Mapping[str, Reads]
+Draws = dict[tuple["Stream", int], Tensor]
 
 
 class Stream(ABC):
@@ -129,7 +84,7 @@ class Carried(Leaf):
         return (self.stream,)
 
     def times(self, scope: Scope) -> tuple[int, ...]:
-        return self.stream.times(scope)
+        return scope.times(self.stream)
 
 
 class View(Stream):
@@ -151,7 +106,7 @@ class Past(View):
         return (self.stream,)
 
     def times(self, scope: Scope) -> tuple[int, ...]:
-        return self.stream.times(scope)[:-1]
+        return scope.times(self.stream)[:-1]
 
     def at(self, t: int, scope: Scope) -> tuple[Stream, int]:
         return self.stream, t
@@ -169,10 +124,10 @@ class Join(View):
         return self.first, self.second
 
     def times(self, scope: Scope) -> tuple[int, ...]:
-        return tuple(sorted({*self.first.times(scope), *self.second.times(scope)}))
+        return tuple(sorted({*scope.times(self.first), *scope.times(self.second)}))
 
     def at(self, t: int, scope: Scope) -> tuple[Stream, int]:
-        return (self.first if t in self.first.times(scope) else self.second), t
+        return (self.first if t in scope.times(self.first) else self.second), t
 
 
 @dataclass(frozen=True)
@@ -188,10 +143,18 @@ class Operation(Stream):
     """Whether two runs differ; such an operation is computed frame by frame, in the order of plain evaluation."""
     keeps_value: ClassVar[bool] = False
     """Whether the value is that of the first input (an operator that only shapes gradients)."""
+    reads_values: ClassVar[bool] = False
+    """Whether it asks for its inputs' values alone, however gradients reach them."""
 
     @property
     def parts(self) -> tuple[Stream, ...]:
         return self.inputs
+
+    @property
+    def uses(self) -> tuple[Network, ...]:
+        """The networks that it runs: the fields that are networks."""
+        values = (getattr(self, part.name) for part in fields(self))
+        return tuple(value for value in values if isinstance(value, Network))
 
     def reads(self, scope: Scope) -> Reads:
         """Which frames of each input make a value at time t; the default is the frame at t."""
@@ -199,15 +162,23 @@ class Operation(Stream):
 
     @abstractmethod
     def run(self, networks: Networks, *frames: Tensor) -> Tensor:
-        """Computes a batch of values, ``(batch, …)``, from a batch of frames of each input."""
+        """Computes a batch of values, ``(batch, …)``, from a batch of frames of each input.
 
-    def kernel(self) -> Operation:
-        """The operation without its inputs: what decides which frames may share a batch."""
-        return replace(self, inputs=())
+        A network is run with :meth:`Network.run`, which sees to it that a frozen one is not trained.
+        """
+
+    def kernel(self, trains: Collection[str] | None = None) -> Operation:
+        """The operation without its inputs, its networks frozen unless they are among those trained."""
+        held = {
+            part.name: replace(network, frozen=network.frozen or (trains is not None and network.name not in trains))
+            for part in fields(self)
+            if isinstance(network := getattr(self, part.name), Network)
+        }
+        return replace(self, inputs=(), **held)
 
     def times(self, scope: Scope) -> tuple[int, ...]:
         reads = self.reads(scope)
-        common = set.intersection(*({*stream.times(scope)} for stream in self.inputs))
+        common = set.intersection(*({*scope.times(stream)} for stream in self.inputs))
         if reads.recurrent:
             return tuple(t + 1 for t in sorted(common))
         candidates = sorted(t - reads.offsets[0] for t in common)
@@ -217,7 +188,7 @@ class Operation(Stream):
         """The times of the input frames that make the value at time t."""
         reads = self.reads(scope)
         if reads.recurrent:
-            common = set.intersection(*({*stream.times(scope)} for stream in self.inputs))
+            common = set.intersection(*({*scope.times(stream)} for stream in self.inputs))
             return tuple(s for s in sorted(common) if s < t)
         return tuple(t + offset for offset in reads.offsets)
 
@@ -240,6 +211,27 @@ class Network:
             raise TypeError(refusal(f"{self.name}(…)", allowed="a stream such as x.frames or x.past", got="none"))
         return Apply(self, inputs=tuple(as_stream(f"{self.name}(…)", stream) for stream in streams))
 
+    def run(self, networks: Networks, *frames: Tensor, method: str = "forward") -> Any:  # noqa: ANN401
+        """Runs the network, or another of its methods; a frozen one with its parameters detached."""
+        module = networks[self.name]
+        if not self.frozen:
+            return module(*frames) if method == "forward" else getattr(module, method)(*frames)
+        called = module if method == "forward" else _Method(module, method)
+        detached = {name: parameter.detach() for name, parameter in called.named_parameters()}
+        return torch.func.functional_call(called, detached, frames)
+
+
+class _Method(nn.Module):
+    """A method of a network as a network of its own, which is what can be called with other parameters."""
+
+    def __init__(self, module: nn.Module, method: str) -> None:
+        super().__init__()
+        self.module = module
+        self.method = method
+
+    def forward(self, *frames: Tensor) -> Any:  # noqa: ANN401
+        return getattr(self.module, self.method)(*frames)
+
 
 @dataclass(frozen=True)
 class Apply(Operation):
@@ -259,13 +251,8 @@ class Apply(Operation):
         return scope.reads[self.network.name]
 
     def run(self, networks: Networks, *frames: Tensor) -> Tensor:
-        module = networks[self.network.name]
-        if not self.network.frozen:
-            result: Tensor = module(*frames)
-            return result
-        detached = {name: parameter.detach() for name, parameter in module.named_parameters()}
-        frozen_result: Tensor = torch.func.functional_call(module, detached, frames)
-        return frozen_result
+        result: Tensor = self.network.run(networks, *frames)
+        return result
 
 
 @dataclass(frozen=True)
@@ -314,6 +301,11 @@ class Domain:
         return Clip(self.name, name)
 
 
+def role_of(name: str) -> str:
+    """The role in a network's name: ``"G"`` of ``"G_Y"``."""
+    return name.rpartition("_")[0]
+
+
 def frozen(network: Network) -> Network:
     """The network with its parameters detached: gradients flow through it, none to it."""
     if not isinstance(network, Network):
@@ -340,13 +332,16 @@ def as_stream(argument: str, value: object) -> Stream:
     )
 
 
-def evaluate(stream: Stream, clips: Mapping[Clip, Tensor], networks: Networks) -> dict[int, Tensor]:
+def evaluate(
+    stream: Stream, clips: Mapping[Clip, Tensor], networks: Networks, draws: Draws | None = None
+) -> dict[int, Tensor]:
     """Evaluates an expression plainly, one call a frame and nothing shared: the meaning that every plan must keep.
 
     Args:
         stream: The expression.
         clips: The clips it names, each ``(batch, time, channel, height, width)``.
         networks: The networks it names, by name such as ``"G_Y"``.
+        draws: What random operators drew before, so that a draw stays the same in several expressions; added to.
 
     Returns:
         The frame ``(batch, …)`` at each of the stream's times.
@@ -364,21 +359,27 @@ def evaluate(stream: Stream, clips: Mapping[Clip, Tensor], networks: Networks) -
         {clip: frames.shape[1] for clip, frames in clips.items()},
         {name: Reads.of(network) for name, network in networks.items()},
     )
-    return {t: _value(stream, t, clips, networks, scope) for t in stream.times(scope)}
+    return {t: _value(stream, t, clips, networks, scope, {} if draws is None else draws) for t in scope.times(stream)}
 
 
-def _value(stream: Stream, t: int, clips: Mapping[Clip, Tensor], networks: Networks, scope: Scope) -> Tensor:
+def _value(
+    stream: Stream, t: int, clips: Mapping[Clip, Tensor], networks: Networks, scope: Scope, draws: Draws
+) -> Tensor:
     if isinstance(stream, Clip):
         return clips[stream][:, t]
     if isinstance(stream, Carried):
-        return _value(stream.stream, t, clips, networks, scope).detach()
+        return _value(stream.stream, t, clips, networks, scope, draws).detach()
     if isinstance(stream, View):
         source, time = stream.at(t, scope)
-        return _value(source, time, clips, networks, scope)
+        return _value(source, time, clips, networks, scope, draws)
     if isinstance(stream, Operation):
+        if (stream, t) in draws:
+            return draws[stream, t]
         reads, times = stream.reads(scope), stream.sources(t, scope)
-        frames = [[_value(source, s, clips, networks, scope) for s in times] for source in stream.inputs]
+        frames = [[_value(source, s, clips, networks, scope, draws) for s in times] for source in stream.inputs]
         value = stream.run(networks, *(_arrange(group, reads) for group in frames))
+        if stream.is_random:
+            draws[stream, t] = value
         return value[:, -1] if reads.recurrent else value
     raise TypeError(refusal("stream", allowed="a Leaf, a View or an Operation", got=type(stream).__name__))
 
@@ -387,12 +388,19 @@ def _arrange(frames: Sequence[Tensor], reads: Reads) -> Tensor:
     return torch.stack(list(frames), dim=1) if reads.stacked else frames[0]
 
 
-def networks_in(stream: Stream, *, trainable: bool = True) -> dict[str, bool]:
-    """The networks an expression applies, by name, and whether gradients reach the parameters of any application."""
+def networks_in(stream: Stream) -> dict[str, bool]:
+    """The networks an expression runs, by name, and whether gradients reach the parameters of any run."""
     found: dict[str, bool] = {}
-    if isinstance(stream, Apply):
-        found[stream.network.name] = trainable and not stream.network.frozen
-    for part in stream.parts:
-        for name, trained in networks_in(part, trainable=trainable and not stream.cuts_gradient).items():
-            found[name] = found.get(name, False) or trained
+    seen: dict[tuple[int, bool], Stream] = {}
+
+    def visit(part: Stream, trainable: bool) -> None:
+        if (id(part), trainable) in seen:
+            return
+        seen[id(part), trainable] = part
+        for network in part.uses if isinstance(part, Operation) else ():
+            found[network.name] = found.get(network.name, False) or (trainable and not network.frozen)
+        for source in part.parts:
+            visit(source, trainable and not part.cuts_gradient)
+
+    visit(stream, True)
     return found

@@ -1,6 +1,5 @@
 """Checkpoints of the published code: its names for our tensors, and its files into our models."""
 
-import pickle
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, cast
@@ -73,8 +72,8 @@ def load_published(
 
     Raises:
         FileNotFoundError: If the folder or the file of a network is missing.
-        ValueError: If a file is no checkpoint or does not fit its network (each tensor is named), if the published code
-            has no such network, or if a role is unknown.
+        ValueError: If a file is no checkpoint, if it does not fit its network or holds values that are not finite (each
+            tensor is named), if the published code has no such network, or if a role is unknown.
 
     Example:
         >>> import tempfile, types
@@ -184,12 +183,16 @@ def _files(networks: nn.ModuleDict, folder: Path, label: str, roles: Iterable[st
 def _read(path: Path) -> dict[str, Tensor]:
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+    except Exception as error:  # the unpickler lets out whatever the bytes of another kind of file run into
+        why = f"{type(error).__name__}: {error}"
         raise ValueError(
-            refusal(str(path), allowed="a file of tensors by name", got="a file that cannot be read", why=str(error))
+            refusal(str(path), allowed="a file of tensors by name", got="a file that cannot be read", why=why)
         ) from error
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise ValueError(refusal(str(path), allowed="tensors by name", got=f"another {type(content).__name__}"))
+    if not isinstance(content, Mapping):
+        raise ValueError(refusal(str(path), allowed="tensors by name", got=f"a {type(content).__name__}"))
+    others = [f"{key} (a {type(value).__name__})" for key, value in content.items() if not isinstance(value, Tensor)]
+    if others:
+        raise ValueError(refusal(str(path), allowed="nothing but tensors by name", got=f"also {', '.join(others)}"))
     return {str(key): value for key, value in content.items()}
 
 
@@ -208,13 +211,22 @@ def _fit(network: nn.Module, found: Mapping[str, Tensor]) -> tuple[dict[str, Ten
         if published not in found:
             if not published.endswith(".num_batches_tracked"):
                 problems.append(f"missing {published}")
-        elif found[published].shape != state[own].shape:
-            came, needed = tuple(found[published].shape), tuple(state[own].shape)
-            problems.append(f"{published} has shape {came}, the network needs {needed}")
+        elif fault := _fault(found[published], state[own]):
+            problems.append(f"{published} {fault}")
         else:
             state[own] = found[published]
     problems += [f"unexpected {name}" for name in found if name not in keys and name not in ignored]
     return state, problems
+
+
+def _fault(came: Tensor, needed: Tensor) -> str:
+    if came.layout != torch.strided or came.is_meta or came.is_nested:
+        return "is no plain tensor with values"
+    if came.shape != needed.shape:
+        return f"has shape {tuple(came.shape)}, the network needs {tuple(needed.shape)}"
+    if needed.is_floating_point() and not came.is_floating_point():
+        return f"has {came.dtype} values, the network needs floating point"
+    return "" if bool(came.to(needed.dtype).isfinite().all()) else "has values that are not finite"
 
 
 def _walk(layout: _Layout, name: str) -> Iterator[tuple[str, nn.Module]]:

@@ -4,39 +4,30 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from vtrans.checks import ClipInput, check_clips, check_precision
+from vtrans.checks import ClipInput, check_clips, check_optimizers, check_precision, check_step
 from vtrans.errors import refusal, unknown
-from vtrans.expressions import Carried, Clip, Leaf, Reads, Scope, Stream
+from vtrans.execution import Execution, Prepared
+from vtrans.expressions import Clip
+from vtrans.guard import FiniteGuard
 from vtrans.losses import Loss
-from vtrans.networks.traits import sensitive_modules, sequential_reasons
 from vtrans.objective import (
     LossReport,
-    Objective,
     StepReport,
     objectives_of,
     pools_for,
     shortest_clip,
 )
 from vtrans.phases import Phase
-from vtrans.planner import Demand, Plan, plan
+from vtrans.plans import Plan
 from vtrans.translation import translate
 
 if TYPE_CHECKING:
     from vtrans.explanation import Explanation
-
-
-class _Sensitive(NamedTuple):
-    """What was found out about a network, and the state in which it was."""
-
-    network: nn.Module
-    parts: list[nn.Module]
-    state: tuple[object, ...]
-    reasons: tuple[str, ...]
 
 
 class TranslationModel(nn.Module):
@@ -85,11 +76,11 @@ class TranslationModel(nn.Module):
         self.clip_length = clip_length
         self.notes = list(notes)
         self._config = config
-        self._sensitive: dict[str, _Sensitive] = {}
-        self._weights: dict[str, tuple[tuple[float, ...], Tensor]] = {}
         self.objectives = objectives_of(self.phases, self.losses)
         self.minimum_length = shortest_clip(self.objectives.values(), self.networks_by_name)
         self.pools = pools_for(self.objectives.values(), self.networks_by_name, seed)
+        self.execution = Execution(self.objectives, self.networks, self.pools)
+        self.guard = FiniteGuard()
 
     @property
     def config(self) -> dict[str, Any]:
@@ -141,19 +132,7 @@ class TranslationModel(nn.Module):
             ValueError: A clip has the wrong shape or range or too few frames; an unknown phase.
             TypeError: A clip is no floating point tensor.
         """
-        objective = self.objectives[self.phase(phase).name]
-        clips = check_clips(x, y, self.channels, self.minimum_length)
-        for domain in ("x", "y"):
-            check_precision(domain, clips[Clip(domain)], self.networks)
-        leaves: dict[Leaf, Tensor] = {clip: frames.transpose(0, 1).contiguous() for clip, frames in clips.items()}
-        scope, sequential, key = self.situation(clips)
-        carried = self._carried(objective, leaves, scope, sequential, key, reuse)
-        for leaf in objective.plan(scope, sequential, key).leaves:
-            if isinstance(leaf, Carried):
-                frames = carried[leaf.stream]
-                leaves[leaf] = self.pools[leaf.domain].query(frames) if leaf.pool else frames
-        weights = self._weights_at(objective, step, next(iter(clips.values())).device)
-        return objective.run(leaves, self.networks_by_name, scope, sequential, weights, key)
+        return self.execution.run(self.phase(phase).name, self._prepared(x, y), step, reuse)
 
     def step(
         self,
@@ -171,8 +150,9 @@ class TranslationModel(nn.Module):
             y: Clip of Y.
             optimizers: One optimizer a phase, by name, as :meth:`optimizers` makes them.
             step: Number of the step, counted from 0.
-            check_every: Steps between looks at whether the losses are finite, since each look waits for the device.
-                On the CPU, where nothing waits, every step is checked, before the weights change.
+            check_every: Steps between looks at whether the losses were finite, since each look waits for the device;
+                the term and the step are remembered there. On the CPU, where nothing waits, every phase is checked
+                before its weights change.
 
         Returns:
             The terms of every phase.
@@ -181,42 +161,27 @@ class TranslationModel(nn.Module):
             ValueError: A clip does not fit, or an optimizer is missing.
             FloatingPointError: A loss is not finite; it is named.
         """
-        if not isinstance(optimizers, Mapping):
-            raise TypeError(
-                refusal(
-                    "optimizers",
-                    allowed="a mapping of phase names to optimizers",
-                    got=type(optimizers).__name__,
-                    fix="Make them with model.optimizers()",
-                )
-            )
-        if isinstance(step, bool) or not isinstance(step, int):
-            raise TypeError(refusal("step", allowed="a whole number", got=repr(step)))
-        missing = [phase.name for phase in self.phases if phase.active(step) and phase.name not in optimizers]
-        if missing:
-            raise ValueError(
-                refusal(
-                    "optimizers",
-                    allowed=f"one for each phase: {', '.join(phase.name for phase in self.phases)}",
-                    got=f"none for {', '.join(missing)}",
-                    fix="Make them with model.optimizers()",
-                )
-            )
+        check_step(step, check_every)
+        active = [phase for phase in self.phases if phase.active(step)]
+        check_optimizers(optimizers, [phase.name for phase in active])
+        prepared = self._prepared(x, y)
         reports: dict[str, LossReport] = {}
-        for phase in self.phases:
-            if not phase.active(step):
-                continue
+        for phase in active:
             optimizer = optimizers[phase.name]
             optimizer.zero_grad(set_to_none=True)
-            report = self.loss(
-                phase.name, x, y, step=step, reuse=next((r for r in reversed(reports.values()) if r.carried), None)
-            )
-            if report.total.device.type == "cpu" or step % check_every == 0:
+            needed = self.objectives[phase.name].requires
+            reuse = next((r for r in reversed(reports.values()) if needed and {*needed} <= {*r.carried}), None)
+            report = self.execution.run(phase.name, prepared, step, reuse)
+            if report.total.device.type == "cpu":
                 report.raise_if_not_finite(step)
+            else:
+                self.guard.note(phase.name, report, step)
             if report.total.requires_grad:
                 report.total.backward()
             optimizer.step()
             reports[phase.name] = report
+        if (step + 1) % check_every == 0:
+            self.guard.raise_if_seen()
         return StepReport(reports)
 
     def optimizers(
@@ -283,7 +248,7 @@ class TranslationModel(nn.Module):
         """The plan of a phase for clips of a length, in the networks' present mode."""
         frames = self.planned_length(length)
         named = [clip for objective in self.objectives.values() for clip in objective.clips()]
-        scope, sequential, _ = self.situation({clip: frames for clip in (Clip("x"), Clip("y"), *named)})
+        scope, sequential, _ = self.execution.situation({clip: frames for clip in (Clip("x"), Clip("y"), *named)})
         return self.objectives[self.phase(phase).name].plan(scope, sequential)
 
     def planned_length(self, length: int | None) -> int:
@@ -320,68 +285,14 @@ class TranslationModel(nn.Module):
         """The networks by name."""
         return dict(self.networks.items())
 
-    def situation(
-        self, clips: Mapping[Clip, Tensor | int]
-    ) -> tuple[Scope, dict[str, tuple[str, ...]], tuple[object, ...]]:
-        """What a plan depends on: the clips' lengths, what networks read, and which must be called frame by frame."""
-        lengths = {clip: frames if isinstance(frames, int) else frames.shape[1] for clip, frames in clips.items()}
-        reads = {name: Reads.of(network) for name, network in self.networks.items()}
-        found = {name: self._reasons(name, network) for name, network in self.networks.items()}
-        sequential = {name: reasons for name, reasons in found.items() if reasons}
-        key = (tuple(lengths.items()), tuple(reads.values()), tuple(sequential.items()))
-        return Scope(lengths, reads), sequential, key
+    def train(self, mode: bool = True) -> TranslationModel:
+        """Sets training mode, or evaluation mode; layers that were exchanged are looked at anew."""
+        if hasattr(self, "execution"):
+            self.execution.forget_modes()
+        return super().train(mode)
 
-    def _reasons(self, name: str, network: nn.Module) -> tuple[str, ...]:
-        """Why a network is called frame by frame; looked up again when its mode or its declaration changes."""
-        known = self._sensitive.get(name)
-        parts = known.parts if known is not None and known.network is network else sensitive_modules(network)
-        state = (getattr(network, "sequential", None), *(part.training for part in parts))
-        if known is None or known.network is not network or known.state != state:
-            if known is not None and known.state[:1] != state[:1]:
-                parts = sensitive_modules(network)
-                state = (state[0], *(part.training for part in parts))
-            known = self._sensitive[name] = _Sensitive(network, parts, state, sequential_reasons(network))
-        return known.reasons
-
-    def _carried(
-        self,
-        objective: Objective,
-        leaves: Mapping[Leaf, Tensor],
-        scope: Scope,
-        sequential: Mapping[str, tuple[str, ...]],
-        key: object,
-        reuse: LossReport | None,
-    ) -> Mapping[Stream, Tensor]:
-        needed = objective.requires()
-        if not needed:
-            return {}
-        if reuse is not None and not isinstance(reuse, LossReport):
-            raise TypeError(
-                refusal("reuse", allowed="the report of model.generator_loss(x, y)", got=type(reuse).__name__)
-            )
-        if reuse is not None and all(stream in reuse.carried for stream in needed):
-            for stream in needed:
-                given, clip = reuse.carried[stream], leaves[Clip(stream.domain)]
-                if given.shape[:2] != (len(stream.times(scope)), clip.shape[1]) or given.shape[3:] != clip.shape[3:]:
-                    raise ValueError(
-                        refusal(
-                            "reuse",
-                            allowed="the report of a phase on the same clips",
-                            got=f"frames (time, batch, channel, height, width) of shape {tuple(given.shape)}",
-                        )
-                    )
-            return reuse.carried
-        demands = [Demand(stream, stream.times(scope), value_only=True) for stream in needed]
-        with torch.no_grad():
-            frames = plan(demands, scope, sequential=sequential).run(leaves, self.networks_by_name)
-        return dict(zip(needed, frames, strict=True))
-
-    def _weights_at(self, objective: Objective, step: int, device: torch.device) -> Tensor:
-        numbers = tuple(named.weight(step) for named in objective.terms)
-        known = self._weights.get(objective.phase.name)
-        if known is None or known[0] != numbers or known[1].device != device:
-            known = self._weights[objective.phase.name] = (
-                numbers,
-                torch.tensor(numbers, dtype=torch.float64).to(device),
-            )
-        return known[1]
+    def _prepared(self, x: ClipInput, y: ClipInput) -> Prepared:
+        clips = check_clips(x, y, self.channels, self.minimum_length)
+        for domain in ("x", "y"):
+            check_precision(domain, clips[Clip(domain)], self.networks)
+        return self.execution.prepare(clips)

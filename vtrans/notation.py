@@ -15,7 +15,7 @@ from vtrans.expressions import (
     Scope,
     Stream,
 )
-from vtrans.operators import Detach, Noise, Reverse, Shift
+from vtrans.operators import Detach, Draw, Noise, Reverse, Shift, Unroll
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,12 @@ class Notation:
         if isinstance(stream, Detach):
             return f"{self._word('sg')}({self.write(stream.inputs[0], when)})"
         if isinstance(stream, Noise):
-            epsilon = rf"\varepsilon_{{{text(stream.name)}}}" if self.latex else f"ε_{{{stream.name}}}"
-            return f"({self.write(stream.inputs[0], when)} + {stream.scale:g} {epsilon})"
+            return f"({self.write(stream.inputs[0], when)} + {stream.scale:g} {self.write(stream.inputs[1], when)})"
+        if isinstance(stream, Draw):
+            return rf"\varepsilon_{{{text(stream.name)}}}" if self.latex else f"ε_{{{stream.name}}}"
+        if isinstance(stream, Unroll):
+            name = text("unroll") if self.latex else "unroll"
+            return f"{name}({stream.predictor.name}, {self.write(stream.source, when)}, {stream.steps})"
         if isinstance(stream, Reverse):
             return f"{self._word('reverse')}({self.write(stream.stream, when)})"
         name = self._word(type(stream).__name__.lower())

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from vtrans.errors import refusal, unknown
-from vtrans.expressions import Carried, Clip, Leaf, Networks, Reads, Scope, Stream, networks_in
+from vtrans.expressions import Carried, Clip, Leaf, Networks, Reads, Scope, Stream, frozen, networks_in
 from vtrans.losses.base import Loss
-from vtrans.losses.terms import Term, TooShortError
+from vtrans.losses.terms import Penalty, Term, TooShortError
 from vtrans.phases import Phase
-from vtrans.planner import Demand, Plan, plan
+from vtrans.planner import Demand, plan
+from vtrans.plans import Plan
 from vtrans.pool import HistoryPool
 
 _LONGEST = 64
@@ -47,9 +48,11 @@ class LossReport(Mapping[str, Tensor]):
         weighted: Tensor,
         carried: Mapping[Stream, Tensor],
         trained: Mapping[str, Mapping[str, nn.Module]],
+        clips: Mapping[Clip, Tensor],
     ) -> None:
         self.total = weighted.sum()
         self.carried = carried
+        self.clips = clips
         self._trained = trained
         self._values: dict[str, Tensor] = {}
         for name, value in zip(names, weighted.unbind(), strict=True):
@@ -68,6 +71,10 @@ class LossReport(Mapping[str, Tensor]):
         lines = [f"{name:<26} {value.item():.6g}" for name, value in self._values.items()]
         return "\n".join([*lines, f"{'total':<26} {self.total.item():.6g}"])
 
+    def values_tensor(self) -> Tensor:
+        """The terms as one detached tensor, in the order of their names."""
+        return torch.stack([value.detach() for value in self._values.values()])
+
     def gradient_norms(self) -> dict[str, dict[str, float]]:
         """The norm of each term's gradient on each network of the phase, for tuning weights.
 
@@ -76,6 +83,8 @@ class LossReport(Mapping[str, Tensor]):
         Returns:
             For each term the L2 norm by network; networks that the term does not train are left out.
         """
+        if self.total.grad_fn is None and any(map(len, self._trained.values())):
+            raise ValueError(refusal("gradient_norms", allowed="a report made with gradients", got="one without"))
         norms: dict[str, dict[str, float]] = {}
         for name, value in self._values.items():
             norms[name] = {}
@@ -95,7 +104,7 @@ class LossReport(Mapping[str, Tensor]):
         Raises:
             FloatingPointError: A term is not finite.
         """
-        values = torch.stack([value.detach() for value in self._values.values()])
+        values = self.values_tensor()
         if bool(torch.isfinite(values).all()):
             return
         bad = [
@@ -109,22 +118,26 @@ class LossReport(Mapping[str, Tensor]):
 
 
 class StepReport(Mapping[str, Tensor]):
-    """The terms of every phase that ran in a step; ``.phases`` has each phase's own report."""
+    """The terms of every phase that ran in a step; ``.phases`` has each phase's own report.
+
+    A term that an earlier phase has too is named after its phase, such as ``polish/cycle/x``.
+    """
 
     def __init__(self, phases: Mapping[str, LossReport]) -> None:
         self.phases = dict(phases)
+        self._values: dict[str, Tensor] = {}
+        for phase, report in self.phases.items():
+            for name, value in report.items():
+                self._values[f"{phase}/{name}" if name in self._values else name] = value
 
     def __getitem__(self, name: str) -> Tensor:
-        for report in self.phases.values():
-            if name in report:
-                return report[name]
-        raise KeyError(name)
+        return self._values[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(name for report in self.phases.values() for name in report))
+        return iter(self._values)
 
     def __len__(self) -> int:
-        return len(list(iter(self)))
+        return len(self._values)
 
     def __repr__(self) -> str:
         return "\n".join(f"{phase}\n{report!r}" for phase, report in self.phases.items())
@@ -141,13 +154,14 @@ class Objective:
 
     def __init__(self, phase: Phase, terms: Sequence[NamedTerm], carries: Sequence[Stream]) -> None:
         self.phase = phase
-        self.terms = tuple(terms)
+        self.terms = tuple(_held(named, phase) for named in terms)
         self.carries = tuple(carries)
         self._plans: dict[object, tuple[Plan, list[int]]] = {}
         self._trains = {named: self.trains(named) for named in self.terms}
 
-    def requires(self) -> list[Stream]:
-        """Streams that earlier phases have to carry into this one."""
+        self.requires = self._required()
+
+    def _required(self) -> list[Stream]:
         return list(dict.fromkeys(part.stream for part in self._parts() if isinstance(part, Carried)))
 
     def clips(self) -> list[Clip]:
@@ -156,10 +170,13 @@ class Objective:
 
     def _parts(self) -> Iterator[Stream]:
         waiting = [stream for term in reversed(self.terms) for stream in reversed(term.term.streams)]
+        seen: dict[int, Stream] = {}
         while waiting:
             stream = waiting.pop()
-            yield stream
-            waiting += reversed(stream.parts)
+            if id(stream) not in seen:
+                seen[id(stream)] = stream
+                yield stream
+                waiting += reversed(stream.parts)
 
     def trains(self, term: NamedTerm) -> list[str]:
         """The networks that a term trains in this phase."""
@@ -181,6 +198,7 @@ class Objective:
         sequential: Mapping[str, tuple[str, ...]],
         weights: Tensor,
         key: object = None,
+        clips: Mapping[Clip, Tensor] | None = None,
     ) -> LossReport:
         """Runs the plan and adds up the terms.
 
@@ -191,6 +209,7 @@ class Objective:
             sequential: Networks to be called frame by frame, with the reasons.
             weights: The weight of each term, ``(terms,)``.
             key: What the plan depends on, to find it again.
+            clips: The clips as they were given, for the report.
         """
         made, counts = self._plan(scope, sequential, key)
         frames = made.run(leaves, networks)
@@ -203,7 +222,7 @@ class Objective:
         trained: dict[str, dict[str, nn.Module]] = {}
         for named in self.terms:
             trained.setdefault(named.name, {}).update({name: networks[name] for name in self._trains[named]})
-        return LossReport([named.name for named in self.terms], weighted, carried, trained)
+        return LossReport([named.name for named in self.terms], weighted, carried, trained, clips or {})
 
     def _value(self, named: NamedTerm, frames: Sequence[Tensor], networks: Networks) -> Tensor:
         try:
@@ -226,6 +245,14 @@ class Objective:
         if key is not None:
             self._plans[key] = made
         return made
+
+
+def _held(named: NamedTerm, phase: Phase) -> NamedTerm:
+    """The term as the phase has it: a penalty on a network that the phase does not train leaves that alone."""
+    term = named.term
+    if isinstance(term, Penalty) and not phase.trained(term.network.name):
+        return NamedTerm(named.name, replace(term, network=frozen(term.network)), named.loss)
+    return named
 
 
 def objectives_of(phases: Sequence[Phase], losses: Mapping[str, Loss]) -> dict[str, Objective]:
@@ -254,7 +281,7 @@ def objectives_of(phases: Sequence[Phase], losses: Mapping[str, Loss]) -> dict[s
                     fix="Name other losses, or leave the phase out",
                 )
             )
-        required = Objective(phase, terms, []).requires()
+        required = Objective(phase, terms, []).requires
         made[phase.name] = Objective(phase, terms, [] if required else needed)
         needed = list(dict.fromkeys([*needed, *required])) if required else []
     return {phase.name: made[phase.name] for phase in phases}

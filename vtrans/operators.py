@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
@@ -24,15 +24,26 @@ class Detach(Operation):
 
 
 @dataclass(frozen=True)
-class Noise(Operation):
-    """The frames plus Gaussian noise; draws of different names are different draws."""
+class Draw(Operation):
+    """Standard Gaussian noise in the shape of a frame; a draw has a name, and two of one name are one."""
 
     name: str
-    scale: float = 0.1
     is_random: ClassVar[bool] = True
+    reads_values: ClassVar[bool] = True
+    cuts_gradient: ClassVar[bool] = True
 
     def run(self, networks: Networks, *frames: Tensor) -> Tensor:
-        return frames[0] + self.scale * torch.randn_like(frames[0])
+        return torch.randn_like(frames[0])
+
+
+@dataclass(frozen=True)
+class Noise(Operation):
+    """The first input plus a multiple of the second, which is a draw."""
+
+    scale: float
+
+    def run(self, networks: Networks, *frames: Tensor) -> Tensor:
+        return frames[0] + self.scale * frames[1]
 
 
 @dataclass(frozen=True)
@@ -46,10 +57,10 @@ class Reverse(View):
         return (self.stream,)
 
     def times(self, scope: Scope) -> tuple[int, ...]:
-        return self.stream.times(scope)
+        return scope.times(self.stream)
 
     def at(self, t: int, scope: Scope) -> tuple[Stream, int]:
-        times = self.stream.times(scope)
+        times = scope.times(self.stream)
         return self.stream, times[-1 - times.index(t)]
 
 
@@ -65,7 +76,7 @@ class Shift(View):
         return (self.stream,)
 
     def times(self, scope: Scope) -> tuple[int, ...]:
-        return tuple(t + self.by for t in self.stream.times(scope))
+        return tuple(t + self.by for t in scope.times(self.stream))
 
     def at(self, t: int, scope: Scope) -> tuple[Stream, int]:
         return self.stream, t - self.by
@@ -78,22 +89,18 @@ def detach(stream: Stream) -> Stream:
 
 def noise(stream: Stream, name: str, scale: float = 0.1) -> Stream:
     """The stream plus Gaussian noise of standard deviation ``scale``; each ``name`` is a draw of its own."""
-    return Noise(name, scale, inputs=(as_stream("noise(…)", stream),))
+    if isinstance(scale, bool) or not isinstance(scale, int | float):
+        raise TypeError(refusal("scale", allowed="a number", got=repr(scale)))
+    source = as_stream("noise(…)", stream)
+    return Noise(scale, inputs=(source, Draw(name, inputs=(source,))))
 
 
 def reverse(stream: Stream) -> Stream:
-    """The stream backwards in time."""
+    """The stream backwards in time, over its own times: at the first it has the last frame.
+
+    What is predicted from ``reverse(x.frames)`` lies on the reversed axis, and is compared with ``reverse(x.frames)``.
+    """
     return Reverse(as_stream("reverse(…)", stream))
-
-
-def unroll(predictor: Network, stream: Stream, steps: int) -> Stream:
-    """The stream with ``steps`` further frames, each predicted from the ones before it, predictions included."""
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
-        raise ValueError(refusal("steps", allowed="a whole number of frames, 0 for none", got=repr(steps)))
-    stream = as_stream("unroll(…)", stream)
-    for _ in range(steps):
-        stream = Join(stream, predictor(stream))
-    return stream
 
 
 def shift(stream: Stream, by: int) -> Stream:
@@ -101,3 +108,35 @@ def shift(stream: Stream, by: int) -> Stream:
     if isinstance(by, bool) or not isinstance(by, int):
         raise TypeError(refusal("by", allowed="a whole number of times", got=repr(by)))
     return Shift(as_stream("shift(…)", stream), by)
+
+
+@dataclass(frozen=True)
+class Unroll(View):
+    """A stream with further frames, each predicted from the ones before it, predictions included."""
+
+    predictor: Network
+    source: Stream
+    steps: int
+    stream: Stream = field(compare=False, repr=False)
+
+    @property
+    def parts(self) -> tuple[Stream, ...]:
+        return (self.stream,)
+
+    def times(self, scope: Scope) -> tuple[int, ...]:
+        return scope.times(self.stream)
+
+    def at(self, t: int, scope: Scope) -> tuple[Stream, int]:
+        return self.stream, t
+
+
+def unroll(predictor: Network, stream: Stream, steps: int) -> Stream:
+    """The stream with ``steps`` further frames, each predicted from the ones before it, predictions included."""
+    if not isinstance(predictor, Network):
+        raise TypeError(refusal("predictor", allowed="a network such as y.P", got=type(predictor).__name__))
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
+        raise ValueError(refusal("steps", allowed="a whole number of frames, 0 for none", got=repr(steps)))
+    source = longer = as_stream("unroll(…)", stream)
+    for _ in range(steps):
+        longer = Join(longer, predictor(longer))
+    return Unroll(predictor, source, steps, longer)

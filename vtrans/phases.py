@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from vtrans.errors import refusal, unknown
-from vtrans.expressions import Networks, networks_in
+from vtrans.expressions import Networks, networks_in, role_of
 from vtrans.losses.base import Loss
 
 PUBLISHED_ROLES = ("G", "P", "D")
@@ -66,7 +66,7 @@ class Phase:
 
     def trained(self, name: str) -> bool:
         """Whether the phase trains the network of that name."""
-        return name in self.trains or name.partition("_")[0] in self.trains
+        return name in self.trains or role_of(name) in self.trains
 
 
 def _names(argument: str, value: object) -> tuple[str, ...]:
@@ -106,7 +106,7 @@ def phases_for(
         raise ValueError(refusal("warm_up", allowed="a whole number of steps, 0 for none", got=repr(warm_up)))
     if not isinstance(frozen_predictors, bool):
         raise TypeError(refusal("frozen_predictors", allowed="True or False", got=repr(frozen_predictors)))
-    roles = list(dict.fromkeys(name.partition("_")[0] for name in networks))
+    roles = list(dict.fromkeys(map(role_of, networks)))
     if (warm_up or frozen_predictors) and (given is not None or "P" not in roles):
         raise ValueError(
             refusal(
@@ -130,6 +130,8 @@ def phases_for(
         phases = [Phase("generators", trained, losses=useful, start=warm_up)]
     if any(term.phase == "discriminators" for loss in losses.values() for term in loss.directions()):
         phases.append(Phase("discriminators", ("D",), start=warm_up))
+    if any(term.phase == "penalties" for loss in losses.values() for term in loss.directions()):
+        phases.append(Phase("penalties", ("D",), start=warm_up))
     if warm_up:
         real = tuple(name for name, loss in losses.items() if _predicts_real(loss))
         if not real:
@@ -161,12 +163,11 @@ def _written_phases(given: object) -> list[Phase]:
 
 def unheld_terms(losses: Mapping[str, Loss], phases: Sequence[Phase]) -> list[str]:
     """Says of terms that no phase holds that they take no part."""
-    held = {phase.terms for phase in phases}
     wanted = {(name, term.phase) for name, loss in losses.items() for term in loss.directions()}
     return [
-        f"{name}: its terms for the phase {phase!r} take no part, since the phases hold {', '.join(sorted(held))}."
-        for name, phase in sorted(wanted)
-        if phase not in held
+        f"{name}: its terms for the phase {wanted_phase!r} take no part, since no phase holds them."
+        for name, wanted_phase in sorted(wanted)
+        if not any(phase.terms == wanted_phase and (phase.losses is None or name in phase.losses) for phase in phases)
     ]
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields
 
-import torch
-from torch import Tensor
-
-from vtrans.errors import refusal
-from vtrans.expressions import Apply, Leaf, Networks, Operation, Reads, Scope, Stream, View
+from vtrans.expressions import Apply, Leaf, Operation, Reads, Scope, Stream, View
+from vtrans.plans import Call, Gather, Plan, Rows
 from vtrans.schedule import Unit, is_acyclic, schedule
 
 
@@ -23,101 +20,6 @@ class Demand:
     stream: Stream
     times: tuple[int, ...]
     value_only: bool = False
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Consecutive frames of one buffer."""
-
-    buffer: int
-    start: int
-    stop: int
-
-
-Gather = tuple[Rows, ...]
-"""Frames from several places, in order; a single run of rows needs no copy."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """One batched run of a network or operator.
-
-    ``inputs`` holds, for each input stream, one gather a position on the time axis (a single one if the network takes
-    plain frames). The result becomes a new buffer; of a recurrent run over ``units`` sequences it holds
-    ``units × positions`` rows.
-    """
-
-    kernel: Operation
-    inputs: tuple[tuple[Gather, ...], ...]
-    units: int
-    reads: Reads
-
-    @property
-    def rows(self) -> int:
-        """Frames that the call produces."""
-        return self.units * (len(self.inputs[0]) if self.reads.recurrent else 1)
-
-    @property
-    def label(self) -> str:
-        """The network or operator, as the plan prints it."""
-        return label(self.kernel)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A plan is plain data: the leaves it reads, the calls in order, and where each demanded stream lies.
-
-    ``saved`` counts the network evaluations that sharing saved against evaluating every demand on its own;
-    ``sequential`` names the networks that are called frame by frame, with the reason.
-    """
-
-    leaves: tuple[Leaf, ...]
-    calls: tuple[Call, ...]
-    results: tuple[Gather, ...]
-    saved: int
-    sequential: Mapping[str, tuple[str, ...]]
-
-    @property
-    def network_calls(self) -> tuple[Call, ...]:
-        """The calls of networks; operators such as ``detach`` are left out."""
-        return tuple(call for call in self.calls if isinstance(call.kernel, Apply))
-
-    def run(self, leaves: Mapping[Leaf, Tensor], networks: Networks) -> list[Tensor]:
-        """Runs the calls and returns the demanded frames.
-
-        Args:
-            leaves: The given streams, time-major: ``(time, batch, channel, height, width)``.
-            networks: The networks by name.
-
-        Returns:
-            For each demand its frames, ``(times, batch, …)``.
-        """
-        buffers = [leaves[leaf] for leaf in self.leaves]
-        for call in self.calls:
-            buffers.append(_run(call, buffers, networks))
-        return [_gather(result, buffers) for result in self.results]
-
-    def __str__(self) -> str:
-        calls = self.network_calls
-        evaluations = sum(call.rows for call in calls)
-        lines = [
-            f"{len(calls)} network calls for {evaluations} frames; sharing saved {self.saved} evaluations"
-            f" of {evaluations + self.saved}"
-        ]
-        for name, reasons in self.sequential.items():
-            lines.append(f"  {name} is called frame by frame, as the sequential schedule would: {', '.join(reasons)}")
-        for number, call in enumerate(calls, start=1):
-            frames = f"{call.rows} frame" + ("s" if call.rows > 1 else "")
-            lines.append(f"  {number:>2}. {call.label:<12} {frames}")
-        return "\n".join(lines)
-
-
-def label(kernel: Operation) -> str:
-    """How a plan names what it runs: a network by its name, an operator by its class."""
-    if isinstance(kernel, Apply):
-        name = kernel.network.name
-        return f"frozen({name})" if kernel.network.frozen else name
-    return type(kernel).__name__.lower()
 
 
 def plan(
@@ -155,38 +57,45 @@ def plan(
            2. G_X          2 frames
     """
     frames = _Frames(scope, trains)
-    resolved = [
-        [frames.resolve(demand.stream, t, demand.value_only) for t in demand.times]
-        for demand in sorted(demands, key=lambda demand: demand.value_only)
-    ]
-    order = sorted(range(len(demands)), key=lambda i: demands[i].value_only)
-    by_demand = {index: ids for index, ids in zip(order, resolved, strict=True)}
+    # Values alone come last, so that they find what is computed with gradients.
+    resolved: dict[int, list[int]] = {}
+    for i, demand in sorted(enumerate(demands), key=lambda item: item[1].value_only):
+        resolved[i] = [frames.resolve(demand.stream, t, demand.value_only) for t in demand.times]
     layout = _Layout(frames, sequential or {})
     return Plan(
         leaves=tuple(layout.leaves),
         calls=tuple(layout.calls),
-        results=tuple(layout.gather(by_demand[i]) for i in range(len(demands))),
-        saved=frames.asked - sum(call.rows for call in layout.calls if isinstance(call.kernel, Apply)),
+        results=tuple(layout.gather(resolved[i]) for i in range(len(demands))),
+        saved=frames.asked - sum(call.rows for call in layout.calls if call.is_network),
         sequential={
             name: tuple(reasons)
             for name, reasons in sorted((sequential or {}).items())
-            if any(isinstance(call.kernel, Apply) and call.kernel.network.name == name for call in layout.calls)
+            if any(network.name == name for call in layout.calls for network in call.kernel.uses)
         },
     )
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """One frame: given (a leaf at a time) or computed (a kernel on the frames of each input)."""
+    """One frame: given (a leaf at a time) or computed (a kernel on the frames of each input).
+
+    ``origin`` is the expression that an operator's frame was first met in: frames of other expressions may have
+    another shape and are computed apart, which costs no network call.
+    """
 
     leaf: tuple[Leaf, int] | None
     kernel: Operation | None
     inputs: tuple[tuple[int, ...], ...]
     reads: Reads = Reads()
+    origin: int = field(default=0, compare=False)
 
 
 class _Frames:
-    """The frames that the demands come down to, each once, numbered in the order of plain evaluation."""
+    """The frames that the demands come down to, each once, numbered in the order of plain evaluation.
+
+    Two frames are one if the same kernel made them of the same frames. Two frames have one *value* if they are one but
+    for what only shapes gradients, such as ``frozen`` and ``detach``: where no gradient is asked for, either serves.
+    """
 
     def __init__(self, scope: Scope, trains: Collection[str] | None) -> None:
         self.scope = scope
@@ -197,6 +106,9 @@ class _Frames:
         self._values: dict[object, int] = {}
         self._value_of: list[int] = []
         self._cost: list[int] = []
+        self._streams: dict[int, tuple[Stream, int]] = {}
+        self._structures: dict[object, int] = {}
+        self._resolved: dict[tuple[int, int, bool], int] = {}
 
     def resolve(self, stream: Stream, t: int, value_only: bool) -> int:
         """The number of the frame that the stream has at time t."""
@@ -204,30 +116,43 @@ class _Frames:
         self.asked += self._cost[frame]
         return frame
 
+    def _structure(self, stream: Stream) -> int:
+        """A number that streams have in common if they are written alike; linear in what they are written of."""
+        known = self._streams.get(id(stream))
+        if known is None:
+            shape = (type(stream), *(self._shallow(getattr(stream, part.name)) for part in _compared(stream)))
+            number = self._structures.setdefault(shape, len(self._structures))
+            known = self._streams[id(stream)] = (stream, number)
+        return known[1]
+
+    def _shallow(self, value: object) -> object:
+        if isinstance(value, Stream):
+            return "stream", self._structure(value)
+        return tuple(self._shallow(part) for part in value) if isinstance(value, tuple) else value
+
     def _resolve(self, stream: Stream, t: int, value_only: bool) -> int:
+        key = (self._structure(stream), t, value_only)
+        if key not in self._resolved:
+            self._resolved[key] = self._make(stream, t, value_only)
+        return self._resolved[key]
+
+    def _make(self, stream: Stream, t: int, value_only: bool) -> int:
         if isinstance(stream, Leaf):
             return self._number(_Frame((stream, t), None, ()), value=(stream, t))
         if isinstance(stream, View):
             return self._resolve(*stream.at(t, self.scope), value_only)
         if not isinstance(stream, Operation):
             raise TypeError(f"A stream is a Leaf, a View or an Operation; {type(stream).__name__} is none of these.")
-        times = stream.sources(t, self.scope)
-        inputs = tuple(tuple(self._resolve(part, s, value_only) for s in times) for part in stream.inputs)
+        times, by_value = stream.sources(t, self.scope), value_only or stream.reads_values
+        inputs = tuple(tuple(self._resolve(part, s, by_value) for s in times) for part in stream.inputs)
         if value_only and stream.keeps_value:
             return inputs[0][0]
-        kernel = self._kernel(stream)
-        plain = replace(kernel, network=replace(kernel.network, frozen=False)) if isinstance(kernel, Apply) else kernel
+        kernel, plain = stream.kernel(self.trains), stream.kernel(())
         values = tuple(tuple(self._value_of[i] for i in group) for group in inputs)
         value = values[0][0] if stream.keeps_value else (plain, values)
         if value_only and value in self._values:
             return self._values[value]
-        return self._number(_Frame(None, kernel, inputs, stream.reads(self.scope)), value)
-
-    def _kernel(self, operation: Operation) -> Operation:
-        kernel = operation.kernel()
-        if isinstance(kernel, Apply) and self.trains is not None and kernel.network.name not in self.trains:
-            return replace(kernel, network=replace(kernel.network, frozen=True))
-        return kernel
+        return self._number(_Frame(None, kernel, inputs, stream.reads(self.scope), self._structure(stream)), value)
 
     def _number(self, frame: _Frame, value: object) -> int:
         if frame not in self._ids:
@@ -235,9 +160,16 @@ class _Frames:
             self._ids[frame] = number
             self.table.append(frame)
             self._value_of.append(value if isinstance(value, int) else self._values.setdefault(value, number))
-            own = int(isinstance(frame.kernel, Apply))
+            own = int(frame.kernel is not None and bool(frame.kernel.uses))
             self._cost.append(own + sum(self._cost[i] for group in frame.inputs for i in group))
         return self._ids[frame]
+
+
+def _compared(stream: Stream) -> Iterator[Field[object]]:
+    """The fields by which streams are told apart."""
+    for part in fields(stream):  # type: ignore[arg-type]
+        if part.compare:
+            yield part
 
 
 class _Layout:
@@ -263,7 +195,7 @@ class _Layout:
                 leaf, t = frame.leaf
                 if leaf not in self.leaves:
                     self.leaves.append(leaf)
-                self.place[number] = (self.leaves.index(leaf), leaf.times(self.scope).index(t))
+                self.place[number] = (self.leaves.index(leaf), self.scope.times(leaf).index(t))
 
     def _units(self, longest: Mapping[int, int]) -> list[tuple[Unit, list[int]]]:
         """What is run at a time: a single frame, or all frames of one recurrent sequence.
@@ -282,25 +214,26 @@ class _Layout:
             frame = self.frames[head]
             assert frame.kernel is not None
             waits = {index[j] for group in frame.inputs for j in group if j in index}
-            name = frame.kernel.network.name if isinstance(frame.kernel, Apply) else ""
-            key: tuple[object, ...] = (frame.kernel, len(frame.inputs[0]) if frame.reads.recurrent else 0)
-            if name in self.sequential or frame.kernel.is_random:
+            key: tuple[object, ...] = (frame.kernel, tuple(len(group) for group in frame.inputs))
+            if not isinstance(frame.kernel, Apply):
+                key = (*key, frame.origin)
+            if frame.kernel.is_random or any(network.name in self.sequential for network in frame.kernel.uses):
                 key = (*key, i)
                 if last_sequential is not None:
                     waits.add(last_sequential)
                 last_sequential = i
-            units.append((Unit(key, frozenset(waits), free=not isinstance(frame.kernel, Apply)), numbers))
+            units.append((Unit(key, frozenset(waits), free=not frame.kernel.uses), numbers))
         return units
 
     def _longest_sequences(self) -> dict[int, int]:
         """For each recurrent frame the frame whose sequence begins with its own and is longest."""
         recurrent = [number for number, frame in enumerate(self.frames) if frame.reads.recurrent]
-        by_inputs = {(self.frames[n].kernel, self.frames[n].inputs[0]): n for n in recurrent}
+        by_inputs = {(self.frames[n].kernel, self.frames[n].inputs): n for n in recurrent}
         longest: dict[int, int] = {}
         for number in sorted(recurrent, key=lambda n: -len(self.frames[n].inputs[0])):
-            sequence = self.frames[number].inputs[0]
-            for length in range(1, len(sequence) + 1):
-                prefix = by_inputs.get((self.frames[number].kernel, sequence[:length]))
+            sequences = self.frames[number].inputs
+            for length in range(1, len(sequences[0]) + 1):
+                prefix = by_inputs.get((self.frames[number].kernel, tuple(group[:length] for group in sequences)))
                 if prefix is not None:
                     longest.setdefault(prefix, number)
         return longest
@@ -331,29 +264,3 @@ class _Layout:
             else:
                 runs.append(Rows(buffer, row, row + 1))
         return tuple(runs)
-
-
-def _gather(rows: Gather, buffers: Sequence[Tensor]) -> Tensor:
-    pieces = [buffers[run.buffer][run.start : run.stop] for run in rows]
-    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
-
-
-def _run(call: Call, buffers: Sequence[Tensor], networks: Networks) -> Tensor:
-    """Runs a call on ``(units, batch, …)`` frames folded into one batch axis, and unfolds the result."""
-    inputs = []
-    for positions in call.inputs:
-        frames = [_gather(position, buffers) for position in positions]
-        batch = frames[0].shape[1]
-        inputs.append((torch.stack(frames, dim=2) if call.reads.stacked else frames[0]).flatten(0, 1))
-    result: Tensor = call.kernel.run(networks, *inputs)
-    if result.shape[0] != call.units * batch:
-        raise ValueError(
-            refusal(
-                f"output of {call.label}",
-                allowed=f"a batch of {call.units * batch}, one result for each input",
-                got=f"shape {tuple(result.shape)}",
-                why="Frames of several times and expressions share one call along the batch axis",
-            )
-        )
-    rows: Tensor = result.unflatten(0, (call.units, batch))
-    return rows.transpose(1, 2).flatten(0, 1) if call.reads.recurrent else rows

@@ -41,13 +41,22 @@ class HistoryPool:
     def query(self, frames: Tensor) -> Tensor:
         """Shows frames ``(times, batch, channel, height, width)`` in order; the result has the same shape."""
         answer = []
+        if self.images and self.images[0].shape != frames.shape[2:]:
+            raise ValueError(
+                refusal(
+                    "frames",
+                    allowed=f"the shape of the kept images, {tuple(self.images[0].shape)}",
+                    got=f"{tuple(frames.shape[2:])}",
+                    fix="Keep one size of clips, or train without a pool",
+                )
+            )
         for image in frames.flatten(0, 1):
             if len(self.images) < self.size:
                 self.images.append(image.clone())
                 answer.append(image)
             elif torch.rand((), generator=self.generator) > 0.5:
                 place = int(torch.randint(self.size, (), generator=self.generator))
-                answer.append(self.images[place])
+                answer.append(self.images[place].to(image))
                 self.images[place] = image.clone()
             else:
                 answer.append(image)

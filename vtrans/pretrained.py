@@ -77,7 +77,7 @@ def load(folder: str | os.PathLike[str], *, revision: str | None = None) -> Tran
         revision: Branch, tag or commit on the hub.
 
     Returns:
-        The model, on the CPU.
+        The model, on the CPU, each network in the precision that it was saved in.
 
     Raises:
         FileNotFoundError: The folder or one of its files is missing.
@@ -99,7 +99,9 @@ def load(folder: str | os.PathLike[str], *, revision: str | None = None) -> Tran
         model = build(**config)
     except TypeError as error:
         raise ValueError(refusal(f"{source / CONFIG}", allowed="arguments of vtrans.build", got=str(error))) from error
-    load_tensors(model, _read(source / TENSORS), str(source / TENSORS))
+    tensors = _read(source / TENSORS)
+    _convert(model, tensors)
+    load_tensors(model, tensors, str(source / TENSORS))
     return model
 
 
@@ -190,6 +192,15 @@ def _read(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise ValueError(refusal(str(path), allowed="a whole safetensors file", got=str(error))) from error
+
+
+def _convert(model: TranslationModel, tensors: Mapping[str, Tensor]) -> None:
+    """Gives each network the precision of its saved tensors, where they share one."""
+    for name, network in model.networks.items():
+        saved = [tensor for key, tensor in tensors.items() if key.startswith(f"networks.{name}.")]
+        precisions = {tensor.dtype for tensor in saved if tensor.is_floating_point()}
+        if len(precisions) == 1:
+            network.to(precisions.pop())
 
 
 def _self_contained(config: dict[str, Any]) -> dict[str, Any]:

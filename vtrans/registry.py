@@ -1,7 +1,7 @@
 """Names to factories: the registries from which methods are composed."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar, cast
@@ -34,18 +34,24 @@ class Entry(Generic[Part]):
         }
         return MappingProxyType({**options, **self.preset})
 
-    @property
-    def options(self) -> list[str]:
-        """Names of the options that the factory takes."""
-        return list(inspect.signature(self.factory).parameters)
+    def check(self, options: Iterable[str]) -> None:
+        """Refuses options that the factory does not take.
+
+        Raises:
+            ValueError: The factory takes no option of that name.
+        """
+        parameters = inspect.signature(self.factory).parameters
+        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            return
+        taken = [name for name, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        for option in options:
+            if option not in taken:
+                known = [name for name in taken if name in self.defaults]
+                raise ValueError(unknown(f"option of {self.kind} {self.name!r}:", option, known))
 
     def create(self, **options: Any) -> Part:
         """Builds the part; an option that the factory does not take is refused by name."""
-        parameters = inspect.signature(self.factory).parameters
-        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        for option in options:
-            if option not in parameters and not takes_any:
-                raise ValueError(unknown(f"option of {self.kind} {self.name!r}:", option, self.defaults))
+        self.check(options)
         return self.factory(**{**self.preset, **options})
 
 
@@ -55,9 +61,13 @@ class Registry(Generic[Part]):
     Args:
         kind: What the entries are, in the singular; used in messages.
         plural: The plural, if it is not the singular with an s.
+        where: The name under which users import it, for the advice to add a part; ``vtrans.`` and the plural, if it is
+            not given.
 
     Raises:
-        ValueError: On a duplicate or malformed name; a failed registration changes nothing.
+        ValueError: On a duplicate or malformed name, or a preset that the factory does not take; a failed registration
+            changes nothing.
+        TypeError: On a factory that cannot be called or whose arguments cannot be read.
         KeyError: Never; an unknown name raises ``ValueError`` with the list and the nearest match.
 
     Example:
@@ -72,9 +82,10 @@ class Registry(Generic[Part]):
         {'side': 1.0}
     """
 
-    def __init__(self, kind: str, plural: str = "") -> None:
+    def __init__(self, kind: str, plural: str = "", *, where: str = "") -> None:
         self.kind = kind
         self.plural = plural or f"{kind}s"
+        self.where = where or f"vtrans.{self.plural}"
         self._entries: dict[str, Entry[Part]] = {}
 
     def add(
@@ -104,8 +115,20 @@ class Registry(Generic[Part]):
                 f"The {self.kind} {name!r} is registered already, by {_origin(self._entries[name].factory)}. "
                 f"Choose another name, or remove it first with .remove({name!r})."
             )
+        try:
+            inspect.signature(factory)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                refusal(
+                    f"factory of {self.kind} {name!r}",
+                    allowed="a class or function whose arguments can be read",
+                    got=repr(factory),
+                    fix="Wrap it in a function that names its arguments",
+                )
+            ) from error
         line = description or (inspect.getdoc(factory) or "").partition("\n")[0]
         entry = Entry(self.kind, name, factory, line, reference, MappingProxyType(preset))
+        entry.check(preset)
         self._entries[name] = entry
         return entry
 
@@ -156,7 +179,7 @@ class Registry(Generic[Part]):
             raise ValueError(unknown(self.kind, name, self._entries, fix=self._how_to_add())) from None
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries
+        return isinstance(name, str) and name in self._entries
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -170,7 +193,7 @@ class Registry(Generic[Part]):
         return "\n".join([f"{self.kind} registry, {len(self)} entries", *lines])
 
     def _how_to_add(self) -> str:
-        return f"Add your own with @vtrans.{self.plural}.register(...)."
+        return f"Add your own with @{self.where}.register(...)."
 
 
 def check_options(argument: str, options: Mapping[Any, Any]) -> dict[str, Any]:

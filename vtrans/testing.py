@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vtrans.assembly import build
 from vtrans.errors import refusal
-from vtrans.expressions import Clip, Reads, Scope, Stream, evaluate
+from vtrans.expressions import Clip, Draws, Reads, Scope, Stream, evaluate, role_of
 from vtrans.losses import Loss
 from vtrans.model import TranslationModel
 from vtrans.networks.traits import sequential_reasons
@@ -65,8 +65,8 @@ def check(
 def _check_loss(loss: Loss, channels: int, size: int, streams: Mapping[str, int], overrides: Mapping[str, Any]) -> None:
     name = type(loss).__name__
     phases = sorted({term.phase for term in loss.directions()})
-    trains = {"generators": ("G", "P"), "discriminators": ("D",)}
-    extra = tuple(dict.fromkeys(network.partition("_")[0] for network in overrides.get("networks", {})))
+    trains = {"generators": ("G", "P"), "discriminators": ("D",), "penalties": ("D",)}
+    extra = tuple(dict.fromkeys(role_of(network) for network in overrides.get("networks", {})))
     model = build(
         "gan",
         **{
@@ -98,11 +98,12 @@ def _check_phase(model: TranslationModel, loss: Loss, phase: str, clips: Mapping
     scope = Scope(
         {clip: stream.shape[1] for clip, stream in clips.items()}, {name: Reads.of(net) for name, net in networks}
     )
+    draws: Draws = {}
     for named in objective.terms:
         frames = [
             torch.stack([values[t] for t in times])
             for stream, times in named.term.requests(scope)
-            for values in [evaluate(stream, clips, dict(networks))]
+            for values in [evaluate(stream, clips, dict(networks), draws)]
         ]
         plain = plain + named.weight(0) * named.term.value(frames, dict(networks))
     repeatable = not any(sequential_reasons(network) for _, network in networks)

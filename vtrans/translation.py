@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from vtrans.checks import check_precision, check_range
 from vtrans.errors import refusal
+from vtrans.networks.modes import evaluating
 
 
 def translate(generator: nn.Module, frames: Tensor, channels: int, batch: int) -> Tensor:
@@ -43,13 +44,8 @@ def translate(generator: nn.Module, frames: Tensor, channels: int, batch: int) -
     if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
         raise ValueError(refusal("batch", allowed="a whole number of frames, 1 or more", got=repr(batch)))
     flat = frames.flatten(0, -4) if frames.ndim > 3 else frames[None]
-    modes = {module: module.training for module in generator.modules()}
-    generator.eval()
-    try:
+    with evaluating(generator):
         pieces = [_translate_padded(generator, piece) for piece in flat.split(batch)]
-    finally:
-        for module, training in modes.items():
-            module.training = training
     result = torch.cat(pieces)
     return result.unflatten(0, frames.shape[:-3]) if frames.ndim > 3 else result[0]
 

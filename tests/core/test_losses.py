@@ -132,13 +132,13 @@ INTENDED = {
     "identity": {"generators": {"G_X", "G_Y"}},
     "recurrent": {"generators": {"P_X", "P_Y"}},
     "recycle": {"generators": {"G_X", "G_Y", "P_X", "P_Y"}},
-    "r1": {"discriminators": {"D_X", "D_Y"}},
+    "r1": {"penalties": {"D_X", "D_Y"}},
 }
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_gradients_reach_the_intended_networks_and_no_other(name):
-    trains = {"generators": ["G", "P"], "discriminators": ["D"]}
+    trains = {"generators": ["G", "P"], "discriminators": ["D"], "penalties": ["D"]}
     loss = vtrans.losses.create(name)
     roles = {n[0] for term in loss.directions() for s in term.streams for n in _networks(s)}
     phases = [{"name": p, "trains": [r for r in trains[p] if r in roles]} for p in INTENDED[name]]

@@ -1,5 +1,7 @@
 """The model: reports, gradients, phases, steps, and what it refuses."""
 
+import warnings
+
 import pytest
 import torch
 from core.small import build, clip, clips, gradients, randomize, reached
@@ -268,16 +270,78 @@ def test_a_network_shared_by_both_domains_is_trained_once():
     model.step(*clips(2, dtype=torch.float32), model.optimizers())
 
 
-def test_a_penalty_is_a_phase_of_its_own_if_one_wants():
-    phases = [
-        Phase("generators", trains=("G",)),
-        Phase("discriminators", trains=("D",), losses=("adversarial",)),
-        Phase("penalty", trains=("D",), terms="discriminators", losses=("r1",)),
-    ]
-    model = randomize(build("gan", losses={"r1": 5.0}, phases=phases).double())
+def test_a_penalty_is_a_phase_of_its_own():
+    model = randomize(build("gan", losses={"r1": 5.0}).double())
+    assert [phase.name for phase in model.phases] == ["generators", "discriminators", "penalties"]
     report = model.step(*clips(2), model.optimizers())
-    assert set(report.phases["penalty"]) == {"r1/x", "r1/y"} and report["r1/x"] > 0
+    assert set(report.phases["penalties"]) == {"r1/x", "r1/y"} and report["r1/x"] > 0
     assert set(report.phases["discriminators"]) == {"discriminator/x", "discriminator/y"}
+
+
+def test_a_penalty_on_a_network_that_its_phase_does_not_train_leaves_it_alone():
+    class Smooth(Loss):
+        def terms(self, x, y):
+            yield self.penalize(x.D, x.G(y.frames), vtrans.functional.r1, phase="generators")
+
+    model = randomize(build("gan", losses=[Adversarial(frames="all", predicted=False), Smooth()]).double())
+    report = model.generator_loss(*clips(2))
+    assert report["smooth/x"] > 0
+    report.total.backward()
+    assert all(parameter.grad is None for parameter in model.networks["D_X"].parameters())
+
+
+def test_a_loss_that_the_recipe_lacks_can_be_dropped_from_it():
+    model = build("recycle_gan", losses={"cycle": 10.0, "identity": None})
+    assert list(model.losses) == ["adversarial", "recurrent", "recycle", "cycle"]
+
+
+def test_predictors_frozen_as_they_were_made_are_spoken_of():
+    with pytest.warns(UserWarning, match="frozen from the start"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="recurrent: its terms")
+        model = build("recycle_gan", frozen_predictors=True)
+    assert any("frozen from the start" in note for note in model.notes)
+
+
+def test_roles_of_several_words():
+    class Styled(Loss):
+        def terms(self, x, y):
+            yield self.compare(x.network("style_a")(x.frames), x.network("style_b")(x.frames))
+
+    names = [f"style_{letter}_{domain}" for letter in "ab" for domain in "XY"]
+    networks = {name: torch.nn.Conv2d(3, 2, 1) for name in names}
+    model = build("gan", losses=[Styled()], networks=networks, phases=[Phase("generators", trains=("style_a",))])
+    assert model.phase("generators").trained("style_a_X") and not model.phase("generators").trained("style_b_X")
+    report = model.generator_loss(*clips(2, dtype=torch.float32))
+    report.total.backward()
+    assert networks["style_a_X"].weight.grad is not None and networks["style_b_X"].weight.grad is None
+
+
+def test_carried_frames_are_planned_once_for_a_situation(monkeypatch):
+    from vtrans import execution
+
+    made, plan = [], execution.plan
+    monkeypatch.setattr(execution, "plan", lambda *a, **k: made.append(1) or plan(*a, **k))
+    model = build("gan").double()
+    for _ in range(3):
+        model.discriminator_loss(*clips(2))
+    assert len(made) == 1
+
+
+def test_losses_that_were_not_finite_are_remembered_without_waiting():
+    guard = vtrans.model.FiniteGuard()
+    model = build("recycle_gan").double()
+    for step in range(6):
+        report = model.generator_loss(*clips(3))
+        if step == 3:
+            with torch.no_grad():
+                next(model.networks["P_Y"].parameters()).fill_(float("nan"))
+            report = model.generator_loss(*clips(3))
+        guard.note("generators", report, step)
+    with pytest.raises(FloatingPointError) as seen:
+        guard.raise_if_seen()
+    assert "not finite at step 3" in str(seen.value) and "recurrent/y" in str(seen.value)
+    assert "recurrent/x" not in str(seen.value)
+    guard.raise_if_seen()
 
 
 def test_one_name_twice_is_one_number():
@@ -300,7 +364,7 @@ def test_a_step_in_one_graph():
     from vtrans.expressions import Clip
 
     leaves = {Clip("x"): x.transpose(0, 1).contiguous(), Clip("y"): y.transpose(0, 1).contiguous()}
-    scope, sequential, key = model.situation({Clip("x"): x, Clip("y"): y})
+    scope, sequential, key = model.execution.situation({Clip("x"): 3, Clip("y"): 3})
     weights = torch.tensor([named.weight(0) for named in objective.terms])
     objective.plan(scope, sequential, key)
     nets = model.networks_by_name
@@ -384,15 +448,23 @@ WRONG_CALLS = {
     "reuse of a total": (lambda m, o: m.discriminator_loss(X, Y, reuse=X.sum()), "(x, y), got Tensor."),
     "reuse of another time": (
         lambda m, o: m.discriminator_loss(*clips(4), reuse=m.generator_loss(X, Y)),
-        "reuse: expected the report of a phase on the same clips, got frames (time, batch, channel, height, width)",
+        "reuse: expected a report on the same clips, got one on another x.",
     ),
     "reuse of another batch": (
         lambda m, o: m.discriminator_loss(*clips(3, batch=1), reuse=m.generator_loss(X, Y)),
-        "reuse: expected the report of a phase on the same clips",
+        "reuse: expected a report on the same clips, got one on another x.",
     ),
     "reuse of another size": (
         lambda m, o: m.discriminator_loss(*clips(3, size=16), reuse=m.generator_loss(X, Y)),
-        "of shape (2, 2, 3, 8, 8).",
+        "reuse: expected a report on the same clips, got one on another x.",
+    ),
+    "reuse of other clips": (
+        lambda m, o: m.discriminator_loss(Y, X, reuse=m.generator_loss(X, Y)),
+        "reuse: expected a report on the same clips, got one on another x.",
+    ),
+    "reuse of the discriminators' report": (
+        lambda m, o: m.discriminator_loss(X, Y, reuse=m.discriminator_loss(X, Y)),
+        "got one without translated frames.",
     ),
     "no optimizers": (
         lambda m, o: m.step(X, Y, {}),
@@ -401,7 +473,11 @@ WRONG_CALLS = {
     "one optimizer": (lambda m, o: m.step(X, Y, o["generators"]), "optimizers: expected a mapping of phase names"),
     "no mapping": (lambda m, o: m.step(X, Y, None), "to optimizers, got NoneType. Make them with model.optimizers()."),
     "missing": (lambda m, o: m.step(X, Y, {"generators": o["generators"]}), "got none for discriminators. Make them"),
-    "step": (lambda m, o: m.step(X, Y, o, step="1"), "step: expected a whole number, got '1'."),
+    "step": (lambda m, o: m.step(X, Y, o, step="1"), "step: expected a whole number, counted from 0, got '1'."),
+    "step before the first": (lambda m, o: m.step(X, Y, o, step=-1), "counted from 0, got -1."),
+    "looks": (lambda m, o: m.step(X, Y, o, check_every=0), "check_every: expected a whole number above 0, got 0."),
+    "no gradients": (lambda m, o: torch.no_grad()(m.step)(X, Y, o), "Nothing would be learnt"),
+    "an optimizer": (lambda m, o: m.step(X, Y, {**o, "generators": 1}), "expected an optimizer, got int."),
     "against": (lambda m, o: m.explain(against=5), "against: expected another model, got int."),
     "length": (lambda m, o: m.explain(length=1), "length: expected a whole number of frames from 3 up, got 1."),
     "length 0": (lambda m, o: m.plan(length=0), "length: expected a whole number of frames from 3 up, got 0."),

@@ -16,7 +16,7 @@ NETWORKS = {f"{role}_{d}": Predictor(2) if role == "P" else Frame() for role in 
 
 
 def report(values):
-    return LossReport(list(values), torch.tensor(list(values.values())), {}, dict.fromkeys(values, {}))
+    return LossReport(list(values), torch.tensor(list(values.values())), {}, dict.fromkeys(values, {}), {})
 
 
 def test_phases_are_active_for_their_span():
@@ -40,7 +40,7 @@ def test_terms_are_sorted_into_phases_by_name():
 
 def test_frames_are_carried_from_the_phase_before():
     made = objectives_of(PHASES, {"adversarial": Adversarial()})
-    carried = made["discriminators"].requires()
+    carried = made["discriminators"].requires
     assert carried == list(made["generators"].carries)
     assert carried[:3] == [y.G(x.past), y.P(y.G(x.past)), y.P(y.past)]
     assert made["generators"].clips() == [Clip("x"), Clip("y")]

@@ -337,7 +337,9 @@ def test_a_network_that_loses_the_batch_is_named():
         def forward(self, frames):
             return frames.mean(0)
 
-    with pytest.raises(ValueError, match=r"output of E_X: expected a batch of 6, one result for each input, got shape"):
+    with pytest.raises(
+        ValueError, match=r"output of E_X: expected a tensor of batch 6, one result for each input, got shape"
+    ):
         made.run({x.frames: torch.zeros(2, 3, 1, 2, 2)}, {"E_X": Loses()})
 
 
@@ -464,3 +466,99 @@ def test_a_plan_runs_in_one_graph():
 
     compiled = torch.compile(objective, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(x, y), objective(*leaves.values()))
+
+
+class Mixed(nn.Module):
+    """A recurrent network of two streams, or a frame-wise one of one or two."""
+
+    def __init__(self, recurrent):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(0.7, dtype=torch.float64))
+        if recurrent:
+            self.context = None
+        self.recurrent = recurrent
+
+    def forward(self, first, second=None):
+        mixed = first if second is None else first + self.weight * second
+        return mixed.cumsum(1) if self.recurrent else self.weight * mixed
+
+
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_a_network_of_several_streams_gets_those_of_each_application(recurrent):
+    x, a, b = DOMAINS["x"].frames, DOMAINS["x"].stream("a"), DOMAINS["x"].stream("b")
+    network = DOMAINS["x"].network("E")
+    applied = [network(x, a), network(x, b)] + ([] if recurrent else [network(x), network(a, x)])
+    clips = {clip: torch.rand(2, 4, 1, 2, 2, dtype=torch.float64) for clip in (x, a, b)}
+    networks = {"E_X": Mixed(recurrent)}
+    scope = Scope(dict.fromkeys(clips, 4), {"E_X": Reads.of(networks["E_X"])})
+    demands = [Demand(stream, scope.times(stream)) for stream in applied]
+    leaves = {clip: frames.transpose(0, 1) for clip, frames in clips.items()}
+    for stream, frames in zip(applied, plan(demands, scope).run(leaves, networks), strict=True):
+        plain = evaluate(stream, clips, networks)
+        torch.testing.assert_close(frames, torch.stack(list(plain.values())))
+
+
+def test_operators_of_frames_of_other_shapes_run_apart():
+    x, y = DOMAINS["x"].frames, DOMAINS["y"].frames
+    clips = {x: torch.rand(2, 3, 3, 4, 4), y: torch.rand(2, 3, 1, 4, 4)}
+    streams = [vtrans.detach(x), vtrans.detach(y)]
+    scope = Scope(dict.fromkeys(clips, 3), {})
+    leaves = {clip: frames.transpose(0, 1) for clip, frames in clips.items()}
+    found = plan([Demand(stream, (0, 1, 2)) for stream in streams], scope).run(leaves, {})
+    assert [frames.shape[2] for frames in found] == [3, 1]
+
+
+def test_a_long_unrolling_is_planned_in_a_moment():
+    x = DOMAINS["x"]
+    longer = vtrans.unroll(x.P, x.frames, 30)
+    scope = Scope({x.frames: 3}, {"P_X": Reads((-2, -1), stacked=True)})
+    assert scope.times(longer) == tuple(range(33))
+    made = plan([Demand(longer, scope.times(longer))], scope)
+    assert len(made.network_calls) == 30
+
+
+def test_a_draw_is_one_however_gradients_reach_it():
+    x, y = DOMAINS["x"], DOMAINS["y"]
+    first = vtrans.noise(y.G(x.frames), "a")
+    second = vtrans.noise(vtrans.frozen(y.G)(x.frames), "a")
+    other = vtrans.noise(y.G(x.frames), "b")
+    networks = {"G_Y": nn.Conv2d(3, 3, 1)}
+    scope = Scope({x.frames: 2}, {"G_Y": Reads()})
+    leaves = {x.frames: torch.rand(2, 1, 3, 4, 4)}
+    one, two, three = plan([Demand(s, (0, 1)) for s in (first, second, other)], scope).run(leaves, networks)
+    assert torch.equal(one, two) and not torch.equal(one, three)
+
+
+def test_an_operator_that_runs_a_method_of_a_network_is_one_of_its_runs():
+    from dataclasses import dataclass
+
+    from vtrans.expressions import Network, Operation, networks_in
+
+    class Encoder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.tensor(2.0))
+
+        def features(self, frames):
+            return self.weight * frames
+
+    @dataclass(frozen=True)
+    class Featured(Operation):
+        network: Network
+
+        def run(self, networks, *frames):
+            return self.network.run(networks, *frames, method="features")
+
+    x = DOMAINS["x"]
+    stream = Featured(x.network("E"), inputs=(x.frames,))
+    assert networks_in(stream) == {"E_X": True}
+    networks = {"E_X": Encoder()}
+    scope, leaves = Scope({x.frames: 2}, {"E_X": Reads()}), {x.frames: torch.ones(2, 1, 1, 2, 2)}
+    made = plan([Demand(stream, (0, 1))], scope, trains=("E_X",))
+    assert len(made.network_calls) == 1 and "featured[E_X]" in str(made)
+    made.run(leaves, networks)[0].sum().backward()
+    assert networks["E_X"].weight.grad == 8.0
+    still = plan([Demand(stream, (0, 1))], scope, trains=()).run(leaves, networks)[0]
+    assert torch.equal(still, torch.full_like(still, 2.0)) and not still.requires_grad
+    alone = plan([Demand(stream, (0, 1))], scope, sequential={"E_X": ("declared sequential",)})
+    assert [call.rows for call in alone.network_calls] == [1, 1]

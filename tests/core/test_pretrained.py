@@ -44,6 +44,21 @@ def test_what_was_saved_comes_back(recipe, tmp_path):
     assert torch.equal(again.translate(frames, to="y"), model.translate(frames, to="y"))
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_each_network_comes_back_in_its_precision(dtype, tmp_path):
+    model = randomize(build("gan", generator=("unet", {"depth": 2, "width": 2, "norm": "batch"})))
+    model.networks["G_X"].to(dtype)
+    model.save_pretrained(tmp_path / "mixed")
+    model.to(dtype).save_pretrained(tmp_path / "whole")
+    for name, others in (("mixed", torch.float32), ("whole", dtype)):
+        again = load(tmp_path / name)
+        assert {tensor.dtype for tensor in again.networks["G_X"].parameters()} == {dtype}
+        assert {tensor.dtype for tensor in again.networks["G_Y"].parameters()} == {others}
+    for key, tensor in model.state_dict().items():
+        found = again.state_dict()[key]
+        assert found.dtype == tensor.dtype and torch.equal(found, tensor), key
+
+
 def test_a_model_is_not_replaced_unless_asked(folder):
     before = (folder / "model.safetensors").read_bytes()
     other = build("gan")

@@ -1,9 +1,12 @@
 """Registries: what they hold, and how they refuse."""
 
+import inspect
+
 import pytest
 
 import vtrans
 from vtrans import catalog, registry
+from vtrans.data.worlds import worlds
 from vtrans.errors import refusal, unknown
 from vtrans.registry import Registry
 
@@ -50,7 +53,7 @@ def test_every_entry_describes_itself_and_takes_its_defaults(kind, name):
     entry = REGISTRIES[kind][name]
     assert entry.name == name and entry.reference
     assert entry.description.endswith(".") and "\n" not in entry.description
-    assert set(entry.defaults) <= set(entry.options)
+    assert set(entry.defaults) <= set(inspect.signature(entry.factory).parameters)
     if kind not in ("generators", "discriminators", "predictors") and name != "timm_unet":
         entry.create(**entry.defaults)
 
@@ -79,6 +82,7 @@ def test_an_option_may_be_called_name(parts):
 def test_a_mapping_of_names(parts):
     assert list(parts) == ["plain", "large"] and len(parts) == 2
     assert "plain" in parts and "other" not in parts
+    assert not any(odd in parts for odd in (["plain"], {}, None, 5))
     assert repr(parts).splitlines() == [
         "part registry, 2 entries",
         "plain  A part. With a second sentence.",
@@ -115,6 +119,14 @@ def test_failed_additions_change_nothing(parts):
             parts.add(name, Part)
     with pytest.raises(TypeError, match="factory of part 'other': expected a class or function, got 5"):
         parts.add("other", 5)
+    with pytest.raises(
+        ValueError, match=r"option of part 'other': 'sizes'\. Did you mean 'size'\? Known: size, name, ref"
+    ):
+        parts.add("other", Part, sizes=3)
+    with pytest.raises(
+        TypeError, match=r"factory of part 'other': expected a class or .* can be read, got <built-in fun"
+    ):
+        parts.add("other", min)
     assert dict.fromkeys(parts) == before
 
 
@@ -124,6 +136,23 @@ def test_unknown_names(parts, name):
         parts[name]
     with pytest.raises(ValueError, match="Unknown part"):
         parts.remove(name)
+
+
+def test_presets_of_a_factory_that_takes_any(parts):
+    parts.add("any", lambda **options: options, colour="red")
+    assert parts.create("any", size=1) == {"colour": "red", "size": 1}
+
+
+def test_positions_are_no_options(parts):
+    parts.add("positions", lambda *sizes, depth=1: (sizes, depth))
+    with pytest.raises(ValueError, match=r"Unknown option of part 'positions': 'sizes'\. Known: depth"):
+        parts.create("positions", sizes=1)
+
+
+def test_the_advice_names_the_place_to_import_from():
+    for made, place in ((Registry("part", where="here.parts"), "here.parts"), (worlds, "vtrans.data.worlds")):
+        with pytest.raises(ValueError, match=rf"Add your own with @{place}\.register\(\.\.\.\)"):
+            made["nothing"]
 
 
 def test_an_option_is_suggested(parts):

@@ -1,5 +1,6 @@
 """What is shown of a model."""
 
+import pytest
 import torch
 from PIL import Image
 
@@ -7,6 +8,7 @@ import vtrans
 from vtrans.data import tensor_to_frames
 from vtrans.evaluation import recycled
 from vtrans.evaluation.pictures import side_by_side, write_strip
+from vtrans.networks.modes import evaluating
 
 
 def model():
@@ -31,6 +33,23 @@ def test_recycled_is_the_losses_expression_in_evaluation_mode():
             predicted = made.networks["P_Y"](there[None, time - 2 : time])
             torch.testing.assert_close(frames[time], made.networks["G_X"](predicted)[0])
     assert not frames[:2].any()
+
+
+def test_recycled_leaves_every_module_in_its_mode_and_keeps_no_graph():
+    made = model()
+    made.networks["G_X"].stem.eval()
+    before = [part.training for part in made.modules()]
+    _, _, frames = recycled(made, torch.rand(4, 3, 16, 16) * 2 - 1, "x")
+    assert [part.training for part in made.modules()] == before and not all(before)
+    assert not frames.requires_grad
+
+
+def test_modes_come_back_after_an_error():
+    network = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Dropout().eval())
+    with pytest.raises(ZeroDivisionError), evaluating(network):
+        assert not any(part.training for part in network.modules())
+        raise ZeroDivisionError
+    assert [part.training for part in network.modules()] == [True, True, False]
 
 
 def test_strips_and_videos_have_the_size_announced(tmp_path):

@@ -146,8 +146,14 @@ def test_other_shapes_are_refused_with_the_expected_one(kind, name):
 def test_every_size_that_is_promised_works(kind, name, rows, columns):
     network = build(kind, name).eval()
     size = (network.minimum + rows * network.multiple, network.minimum + columns * network.multiple)
+    given = sample(network, batch=1, time=2, size=size, dtype=torch.float32)
     with torch.no_grad():
-        network(sample(network, batch=1, time=2, size=size, dtype=torch.float32))
+        made = network(given)
+    assert torch.isfinite(made).all()
+    if kind == "discriminator":
+        assert made.ndim == 4 and made.shape[:2] == (1, 1) and min(made.shape) > 0
+    else:
+        assert made.shape[-2:] == size
 
 
 @pytest.mark.parametrize(("kind", "name"), LEARNED)
@@ -157,6 +163,9 @@ def test_every_size_that_is_promised_works(kind, name, rows, columns):
         ({"norm": "layer"}, ValueError, "norm: expected one of 'instance',"),
         ({"init": "uniform"}, ValueError, "init: expected one of 'normal', 'xavier', 'kaiming', 'orthogonal'"),
         ({"init_gain": 0}, ValueError, "init_gain: expected a number above 0"),
+        ({"init_gain": float("inf")}, ValueError, "init_gain: expected a number above 0"),
+        ({"init_gain": "a"}, TypeError, "init_gain: expected a number above 0, or None for the law's own, got 'a'."),
+        ({"init_gain": True}, TypeError, "init_gain: expected a number above 0, or None for the law's own, got True."),
         ({"width": 0}, ValueError, "width: expected a whole number of at least 1, got 0."),
         ({"width": 2.5}, TypeError, "width: expected a whole number of at least 1, got 2.5."),
     ],

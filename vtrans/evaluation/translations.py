@@ -5,6 +5,7 @@ from torch import Tensor
 
 from vtrans.expressions import Clip, Domain, Reads, Scope, Stream
 from vtrans.model import TranslationModel
+from vtrans.networks.modes import evaluating
 from vtrans.planner import Demand, plan
 
 
@@ -39,16 +40,10 @@ def recycled(model: TranslationModel, clip: Tensor, domain: str) -> tuple[str, i
     else:
         label, stream = f"G_{domain.upper()}(G_{there.name.upper()}({domain}))", here.G(there.G(here.frames))
     networks = model.networks_by_name
-    training = {name: network.training for name, network in networks.items()}
     scope = Scope({Clip(domain): len(clip)}, {name: Reads.of(network) for name, network in networks.items()})
     times = stream.times(scope)
-    try:
-        for network in networks.values():
-            network.eval()
+    with evaluating(*networks.values()):
         (frames,) = plan([Demand(stream, times, value_only=True)], scope).run({Clip(domain): clip[:, None]}, networks)
-    finally:
-        for name, network in networks.items():
-            network.train(training[name])
     result = torch.zeros_like(clip)
     result[list(times)] = frames[:, 0]
     return label, times[0], result

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vtrans import registry
 from vtrans.errors import refusal
-from vtrans.expressions import Clip, Domain, Network, Reads, Scope, Stream, as_stream, evaluate
+from vtrans.expressions import Clip, Domain, Draws, Network, Reads, Scope, Stream, as_stream, evaluate
 from vtrans.losses.criteria import as_criterion
 from vtrans.losses.distances import DistanceLike, as_distance
 from vtrans.losses.terms import Comparison, Discrimination, Judgement, Penalty, Term
@@ -158,10 +158,26 @@ class Loss(ABC):
         return Discrimination(network, real, tuple(fakes), criterion, pool=pool)
 
     def penalize(
-        self, network: Network, stream: Stream, function: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]
+        self,
+        network: Network,
+        stream: Stream,
+        function: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor],
+        *,
+        phase: str = "penalties",
+        symbol: str = "",
+        latex: str = "",
     ) -> Penalty:
-        """A term: ``function(network, frames)``, summed over times; it may take gradients of the network itself."""
-        return Penalty(network, stream, function)
+        """A term: ``function(network, frames)``, summed over times; it may take gradients of the network itself.
+
+        Args:
+            network: The network that is penalised.
+            stream: The frames at which.
+            function: Gives the penalty, averaged over the batch, of a network and frames ``(batch, …)``.
+            phase: The phase the term belongs to; by default one of its own, since second derivatives are not compiled.
+            symbol: How an equation writes it in text, with ``#d`` for the judgement.
+            latex: The same in LaTeX.
+        """
+        return Penalty(network, stream, function, phase=phase, symbol=symbol, latex=latex)
 
     def directions(self) -> Iterator[Term]:
         """The terms of both directions."""
@@ -211,10 +227,11 @@ class Loss(ABC):
             {name: Reads.of(network) for name, network in networks.items()},
         )
         values: dict[str, Tensor] = {}
+        draws: Draws = {}
         for term in self.directions():
             frames = []
             for stream, times in term.requests(scope):
-                evaluated = evaluate(stream, clips, networks)
+                evaluated = evaluate(stream, clips, networks, draws)
                 frames.append(torch.stack([evaluated[t] for t in times]))
             name = f"{term.name or self.name}/{term.domain}"
             value = self.weight_of(term, step) * term.value(frames, networks)

@@ -21,11 +21,13 @@ class R1(Loss):
 
     Example:
         >>> [term.phase for term in R1().directions()]
-        ['discriminators', 'discriminators']
+        ['penalties', 'penalties']
 
     Reference:
         Mescheder et al., Which training methods for GANs do actually converge?, 2018.
     """
 
     def terms(self, x: Domain, y: Domain) -> Iterator[Term]:
-        yield self.penalize(x.D, x.frames, functional.r1)
+        yield self.penalize(
+            x.D, x.frames, functional.r1, symbol="½‖∇#d‖²", latex=r"\tfrac{1}{2} \lVert \nabla #d \rVert^2"
+        )

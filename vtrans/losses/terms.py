@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -149,12 +150,17 @@ class Discrimination(Term):
 
 @dataclass(frozen=True)
 class Penalty(Term):
-    """A function of a network and real frames, such as the size of its gradient; may need second derivatives."""
+    """A function of a network and real frames, such as the size of its gradient; may need second derivatives.
+
+    ``symbol`` and ``latex`` say how an equation writes it, with ``#d`` for the judgement.
+    """
 
     network: Network
     stream: Stream
     function: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]
-    phase: str = field(default="discriminators", kw_only=True)
+    phase: str = field(default="penalties", kw_only=True)
+    symbol: str = field(default="", kw_only=True)
+    latex: str = field(default="", kw_only=True)
 
     @property
     def domain(self) -> str:
@@ -172,9 +178,10 @@ class Penalty(Term):
     def value(self, frames: Sequence[Tensor], networks: Networks) -> Tensor:
         network = networks[self.network.name]
         stacked = torch.stack(list(frames), dim=2) if Reads.of(network).stacked else frames[0]
+        called = partial(self.network.run, networks)
         if sequential_reasons(network):
-            return _sum([self.function(network, moment) for moment in stacked])
-        return self.function(network, stacked.flatten(0, 1)) * stacked.shape[0]
+            return _sum([self.function(called, moment) for moment in stacked])
+        return self.function(called, stacked.flatten(0, 1)) * stacked.shape[0]
 
 
 def _request(judged: Apply, scope: Scope, among: set[int] | None = None) -> Request:

@@ -1,5 +1,6 @@
 """Checks of constructor options that the networks share."""
 
+import math
 from collections.abc import Sequence
 
 from vtrans.errors import refusal
@@ -41,3 +42,17 @@ def require_dropout(value: object) -> None:
         raise TypeError(refusal("dropout", allowed=allowed, got=repr(value), fix="Pass dropout=0.5 to switch it on."))
     if not 0.0 <= value < 1.0:
         raise ValueError(refusal("dropout", allowed=allowed, got=value))
+
+
+def require_gain(value: object) -> None:
+    """Refuses a scale of initial weights that is not above 0.
+
+    Raises:
+        TypeError: If the value is neither a number nor None.
+        ValueError: If it is not above 0, or not finite.
+    """
+    allowed = "a number above 0, or None for the law's own"
+    if isinstance(value, bool) or not isinstance(value, int | float | None):
+        raise TypeError(refusal("init_gain", allowed=allowed, got=repr(value)))
+    if value is not None and not 0 < value < math.inf:
+        raise ValueError(refusal("init_gain", allowed=allowed, got=value))

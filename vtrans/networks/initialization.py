@@ -4,8 +4,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
-from vtrans.errors import refusal
-from vtrans.networks.checks import require_choice
+from vtrans.networks.checks import require_choice, require_gain
 
 INITS = ("normal", "xavier", "kaiming", "orthogonal")
 
@@ -25,7 +24,8 @@ def initialize(network: nn.Module, *, init: str = "normal", gain: float | None =
             ``"normal"`` and ``"xavier"`` and 1 for the others.
 
     Raises:
-        ValueError: If there is no law of that name, or the gain is not above 0.
+        TypeError: If the gain is neither a number nor None.
+        ValueError: If there is no law of that name, or the gain is not above 0 or not finite.
 
     Example:
         >>> layer = nn.Conv2d(8, 8, 3)
@@ -37,8 +37,7 @@ def initialize(network: nn.Module, *, init: str = "normal", gain: float | None =
         Glorot and Bengio, 2010; He et al., 2015; Saxe et al., 2014. The defaults are those of pix2pix and CycleGAN.
     """
     require_choice("init", init, INITS)
-    if gain is not None and not gain > 0:
-        raise ValueError(refusal("init_gain", allowed="a number above 0, or None for the law's own", got=gain))
+    require_gain(gain)
     scale = _GAINS[init] if gain is None else float(gain)
     for module in network.modules():
         if isinstance(module, _ConvNd | nn.Linear):

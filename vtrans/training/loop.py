@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from vtrans.data import Clips, batches
 from vtrans.model import TranslationModel
@@ -67,5 +68,9 @@ def training_steps(
             for group in optimizer.param_groups:
                 group["lr"] = rate
         x, y = next(pairs)
-        report = model.step(x.to(device), y.to(device), optimizers, step=step)
-        yield step + 1, report
+        yield step + 1, model.step(_moved(x, device), _moved(y, device), optimizers, step=step)
+
+
+def _moved(clip: Tensor, device: torch.device) -> Tensor:
+    # From pinned memory the copy runs beside the host, which goes on to queue the step.
+    return clip.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else clip.to(device)

@@ -101,6 +101,7 @@ def _run(prepared: Preparation, folder: RunFolder, optimizers: Optimizers, done:
                 write_preview(prepared, folder.previews / f"step-{done:06d}.png")
             if last:
                 break
+            del report  # the frames that its phases carried are let go before the next step
     return Outcome(done, interruption.signal)
 
 

@@ -8,5 +8,5 @@ from vtrans.registry import Registry
 
 __all__ = ["Domain", "World", "worlds"]
 
-worlds: Registry[World[Any]] = Registry("world")
+worlds: Registry[World[Any]] = Registry("world", where="vtrans.data.worlds")
 worlds.add(Shapes.name, Shapes)

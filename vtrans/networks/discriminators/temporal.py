@@ -1,5 +1,6 @@
 """The discriminator of patches of consecutive frames."""
 
+from einops import rearrange
 from torch import Tensor, nn
 
 from vtrans.networks.checks import require_choice, require_count
@@ -79,6 +80,6 @@ class TemporalPatchDiscriminator(nn.Module):
     def forward(self, windows: Tensor) -> Tensor:
         """Judges windows of frames."""
         check_clip(self, windows, channels=self.channels, length=self.window)
-        features = self.body(self.stem(windows.transpose(1, 2)))
+        features = self.body(self.stem(rearrange(windows, "b t c h w -> b c t h w")))
         logits: Tensor = self.head(features)
-        return logits.squeeze(2)
+        return rearrange(logits, "b c 1 h w -> b c h w")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from vtrans.errors import refusal
+from vtrans.networks.modes import evaluating
 
 
 def create_backbone(name: str, *, weights: str | None, channels: int, options: Mapping[str, Any]) -> nn.Module:
@@ -73,10 +74,9 @@ def pyramid(backbone: nn.Module, name: str, *, channels: int) -> dict[int, int]:
         )
     height, width = 2 * reductions[-1], 3 * reductions[-1]
     channels_last = str(getattr(backbone, "output_fmt", "NCHW")).endswith("NHWC")
-    training = backbone.training
     try:
-        with torch.no_grad():
-            maps = backbone.eval()(torch.zeros(1, channels, height, width))
+        with torch.no_grad(), evaluating(backbone):
+            maps = backbone(torch.zeros(1, channels, height, width))
     except (AssertionError, RuntimeError, ValueError) as error:
         raise ValueError(
             refusal(
@@ -87,8 +87,6 @@ def pyramid(backbone: nn.Module, name: str, *, channels: int) -> dict[int, int]:
                 fix="Pass another backbone, or backbone_options={'strict_img_size': False} if it takes that.",
             )
         ) from error
-    finally:
-        backbone.train(training)
     for (reduction, count), features in zip(levels.items(), maps, strict=True):
         sides = (height // reduction, width // reduction)
         shape = (1, *sides, count) if channels_last else (1, count, *sides)

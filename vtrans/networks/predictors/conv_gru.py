@@ -1,6 +1,7 @@
 """The recurrent predictor, which remembers the whole past."""
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from vtrans.networks.checks import require_choice, require_count
@@ -82,7 +83,8 @@ class ConvGruPredictor(nn.Module):
     def forward(self, clip: Tensor) -> Tensor:
         """Predicts the frame after each frame of the clip."""
         check_clip(self, clip, channels=self.channels, length=None)
-        seen = self.seen(self.encoder(clip.flatten(0, 1))).unflatten(0, clip.shape[:2])
+        features = self.encoder(rearrange(clip, "b t c h w -> (b t) c h w"))
+        seen = rearrange(self.seen(features), "(b t) c h w -> b t c h w", t=clip.shape[1])
         memory = torch.zeros_like(seen[:, 0].chunk(3, 1)[0])
         memories = []
         for now in seen.unbind(1):
@@ -92,5 +94,5 @@ class ConvGruPredictor(nn.Module):
             kept = torch.sigmoid(reset_seen + reset_kept) * memory
             memory = memory + update * (torch.tanh(candidate_seen + self.candidate(kept)) - memory)
             memories.append(memory)
-        decoded: Tensor = self.decoder(torch.stack(memories, 1).flatten(0, 1))
-        return torch.unflatten(decoded, 0, clip.shape[:2])
+        decoded: Tensor = self.decoder(rearrange(torch.stack(memories), "t b c h w -> (b t) c h w"))
+        return rearrange(decoded, "(b t) c h w -> b t c h w", t=clip.shape[1])

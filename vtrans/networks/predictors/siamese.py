@@ -1,6 +1,7 @@
 """The predictor that looks at each frame before with the same stem."""
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from vtrans.networks.checks import require_choice, require_count, require_dropout
@@ -92,6 +93,7 @@ class SiamesePredictor(nn.Module):
         if self._stem_by_frame:
             features = torch.cat([self.stem(frame) for frame in clip.unbind(1)], 1)
         else:
-            features = self.stem(clip.flatten(0, 1)).unflatten(0, clip.shape[:2]).flatten(1, 2)
+            features = self.stem(rearrange(clip, "b t c h w -> (b t) c h w"))
+            features = rearrange(features, "(b t) c h w -> b (t c) h w", t=clip.shape[1])
         predicted: Tensor = self.head(self.unet(features))
         return predicted

@@ -1,5 +1,6 @@
 """The predictor that is a U-Net on the frames before."""
 
+from einops import rearrange
 from torch import Tensor, nn
 
 from vtrans.networks.checks import require_count
@@ -72,5 +73,5 @@ class UnetPredictor(nn.Module):
     def forward(self, clip: Tensor) -> Tensor:
         """Predicts the frame after the clip."""
         check_clip(self, clip, channels=self.channels, length=self.context)
-        predicted: Tensor = self.unet(clip.flatten(1, 2))
+        predicted: Tensor = self.unet(rearrange(clip, "b t c h w -> b (t c) h w"))
         return predicted
