@@ -76,6 +76,14 @@ def test_names_with_batch_norm_dropout_and_zero_borders(network, some, count):
     assert sorted(keys.values()) == sorted(network.state_dict())
 
 
+def test_the_prediction_network_comes_in_the_published_order():
+    keys = list(published_keys(SiamesePredictor(channels=3, width=1)))
+    assert keys[0] == "model.model.model.0.weight"
+    parts = [key.partition(".")[0] for key in keys]
+    assert list(dict.fromkeys(parts)) == ["model", "model1", "model3"]
+    assert parts == sorted(parts, key=["model", "model1", "model3"].index)
+
+
 @pytest.mark.parametrize(
     ("network", "message"),
     [

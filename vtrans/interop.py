@@ -112,7 +112,7 @@ def published_keys(network: nn.Module) -> dict[str, str]:
             ``UnetPredictor`` or ``SiamesePredictor`` with instance or batch norm.
 
     Returns:
-        The names, in the order of the published network's layers.
+        The names, in the order of the published network's state dict.
 
     Raises:
         ValueError: If the published code has no such network.
@@ -262,11 +262,12 @@ def _layout(network: nn.Module) -> _Layout:
     if isinstance(network, PixelDiscriminator):
         return {"net": [*network.stem, *network.body, network.head]}
     if isinstance(network, SiamesePredictor):
-        # None where the published code pads by a layer of its own, here as in the residual generator.
+        # None where the published code pads by a layer of its own, here as in the residual generator. It assigns the
+        # U-Net before the convolutions around it, and a state dict has that order.
         *convolutions, last, tanh = network.head
         stem: list[_Layout] = [None, *network.stem]
         head: list[_Layout] = [*convolutions, None, last, tanh]
-        return {"model1": stem, "model": _unet(network.unet), "model3": head}
+        return {"model": _unet(network.unet), "model1": stem, "model3": head}
     raise NotImplementedError(type(network).__name__)
 
 

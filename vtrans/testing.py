@@ -74,7 +74,8 @@ def _check_loss(loss: Loss, channels: int, size: int, streams: Mapping[str, int]
             "channels": channels,
             "losses": [loss],
             "phases": [{"name": phase, "trains": trains.get(phase, ()) + extra} for phase in phases],
-            **overrides,
+            # The caller's own networks stay as they are.
+            **{argument: copy.deepcopy(value) for argument, value in overrides.items()},
         },
     ).double()
     length = max(model.clip_length, model.minimum_length)

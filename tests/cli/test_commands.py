@@ -8,6 +8,7 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 import torch
 import yaml
@@ -179,7 +180,7 @@ def test_a_video_keeps_its_frames_size_and_rate(run, real_clips, batch, capsys):
     assert main(["translate", str(run), "clip.mp4", "out/translated.mp4", "--to", "y", "--batch", batch]) == 0
     translated, rate = frames_of("out/translated.mp4")
     assert len(translated) == 15 and translated[0].shape == frames[0].shape and rate == Fraction(30000, 1001)
-    assert "15 frames of 144x176, 29.97 frames/s" in capsys.readouterr().out
+    assert "15 frames of 176x144, 29.97 frames/s" in capsys.readouterr().out
 
 
 def test_a_folder_of_frames_gives_one(run, real_clips):
@@ -201,6 +202,44 @@ def test_several_videos_give_one_each(run, capsys):
     assert main(["translate", str(run), "in", "out", "--to", "y"]) == 0
     assert [path.name for path in sorted(Path("out").iterdir())] == ["a.mp4", "b.avi"]
     assert frames_of("out/b.avi")[1] == 12
+
+
+def test_one_image_and_a_folder_have_no_rate(run, capsys):
+    write_frames("frames", [torch.zeros(16, 24, 3, dtype=torch.uint8).numpy()])
+    assert main(["translate", str(run), "frames", "out", "--to", "y"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "out: 1 frame of 24x16"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that nobody can write to")
+@pytest.mark.parametrize("name", ["/proc/foo.mp4", "/proc/foo", "/proc/foo/bar.mp4"])
+def test_a_place_that_cannot_be_written_is_named(run, capsys, name):
+    write_frames("frames", [torch.zeros(16, 16, 3, dtype=torch.uint8).numpy()])
+    error = fails(capsys, "translate", str(run), "frames", name, "--to", "y")
+    assert error.startswith(f"{name}: expected a place that can be written, got one that cannot be written (")
+
+
+def test_a_run_that_cannot_be_written_is_named(capsys):
+    error = fails(capsys, "train", "gan", *WORLD, *QUICK, "--out", "/proc/foo")
+    assert error.startswith("out: expected a place for a folder, got /proc/foo, which cannot be written (")
+
+
+@pytest.mark.filterwarnings("default:.*variable frame rate")
+@pytest.mark.parametrize("stamps", [[0, 1, 2, 5, 6], [0, 1, 2, 3, 4]], ids=["variable", "constant"])
+def test_a_variable_frame_rate_is_told(run, capsys, stamps):
+    with av.open("in.mp4", "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.height = stream.width = 16
+        for stamp in stamps:
+            picture = av.VideoFrame.from_ndarray(torch.zeros(16, 16, 3, dtype=torch.uint8).numpy(), format="rgb24")
+            picture = picture.reformat(format="yuv420p")
+            picture.pts, picture.time_base = stamp, Fraction(1, 25)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    assert main(["translate", str(run), "in.mp4", "out.mp4", "--to", "y"]) == 0
+    told = "in.mp4: variable frame rate: written at its average of " in capsys.readouterr().err
+    assert told == (stamps[-1] == 6)
+    assert main(["translate", str(run), "in.mp4", "out", "--to", "y"]) == 0
+    assert "variable" not in capsys.readouterr().err
 
 
 def test_outputs_are_never_replaced_unasked(run, capsys):

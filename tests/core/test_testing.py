@@ -149,3 +149,15 @@ def test_what_declares_itself_sequential_may_look_across_the_batch():
 def test_only_losses_and_networks_can_be_checked(part):
     with pytest.raises(TypeError, match="part: expected a Loss or a network, got"):
         check(part)
+
+
+def test_the_networks_that_are_given_stay_as_they_were():
+    class Shared(Loss):
+        def terms(self, x, y):
+            yield self.compare(y.network("E")(y.G(x.frames)), x.network("E")(x.frames))
+
+    encoders = {f"E_{domain}": nn.Conv2d(3, 4, 3) for domain in "XY"}
+    before = {name: encoder.weight.clone() for name, encoder in encoders.items()}
+    check(Shared(), networks=encoders)
+    for name, encoder in encoders.items():
+        assert encoder.weight.dtype == torch.float32 and torch.equal(encoder.weight, before[name])

@@ -97,7 +97,10 @@ def test_short_sequences_are_passed_over_and_sizes_may_differ_when_loaded_alike(
     source = open_source(tmp_path)
     assert len(Clips(source, size=16)) == 3
     assert Clips(source, length=1, crop=16).clip(0, 6).shape == (1, 3, 16, 16)
-    with pytest.raises(ValueError, match="source: expected frames of one size, got a of 16x16, b of 20x24. Pass size="):
+    with pytest.raises(
+        ValueError,
+        match=r"source: expected frames of one size \(height x width\), got a of 16x16, b of 20x24. Pass size=",
+    ):
         Clips(source)
 
 
@@ -134,7 +137,11 @@ def test_batches_of_sources_of_different_lengths():
         ({"size": 0}, ValueError, "size: expected"),
         ({"size": "256"}, TypeError, r"size: expected None, one side of a square, or \(height, width\), got '256'"),
         ({"size": (1, 2, 3)}, TypeError, "size: expected None"),
-        ({"crop": 9}, ValueError, "crop: expected at most the 8x8 pixels that frames of s0 are loaded at, got 9x9"),
+        (
+            {"crop": 9},
+            ValueError,
+            r"crop: expected at most the 8x8 pixels \(height x width\) that frames of s0 are loaded at, got 9x9",
+        ),
         ({"crop": (4, 7), "size": 6}, ValueError, "crop: expected at most the 6x6"),
         ({"flip": 1}, TypeError, "flip: expected True or False, got 1"),
         (
@@ -163,7 +170,9 @@ def test_other_refusals():
     for options in ({"batch": 0}, {"seed": -1}, {"start": -1}):
         with pytest.raises(ValueError, match=f"{next(iter(options))}: expected a whole number"):
             batches(clips, clips, **options)
-    with pytest.raises(ValueError, match="clips of 3 frames of 8x8, as clips_x has, got 2 frames of 8x8."):
+    with pytest.raises(
+        ValueError, match=r"clips of 3 frames of 8x8 \(height x width\), as clips_x has, got 2 frames of 8x8."
+    ):
         batches(clips, Clips(ramp(5), length=2))
     with pytest.raises(ValueError, match="got 3 frames of 6x8. Pass both the same length= and size= or crop="):
         batches(clips, Clips(ramp(5), crop=(6, 8)))

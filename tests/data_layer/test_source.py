@@ -163,13 +163,13 @@ def broken_image(folder):
     [
         (lambda folder: None, "f", r"f: expected images, videos or folders of images, got an empty folder\."),
         (lambda folder: (folder / "a.txt").write_text(""), "f", r"got nothing usable among a\.txt"),
-        (videos_beside_images, "f", r"got 2 images \(frame0\.png, …\) beside 1 videos \(v\.mp4, …\)\. Separate them"),
-        (folders_beside_images, "f", r"got 2 images \(frame0\.png, …\) beside 1 folders \(inner, …\)"),
+        (videos_beside_images, "f", r"got 2 images \(frame0\.png, …\) beside 1 video \(v\.mp4\)\. Separate them"),
+        (folders_beside_images, "f", r"got 2 images \(frame0\.png, …\) beside 1 folder \(inner\)"),
         (two_sizes, "f", r"expected images of one size, got 2 sizes .*frame0\.png of 32x48, small0\.png of 16x16"),
         (mixed_triplets, "trainA", r"got 2 of 3 images three times as wide as high\. Say which they are"),
         (data_set, "f", r"got a data set with trainA, trainB\. Pass one of them, such as .*trainA"),
         (empty_inner, "f", "expected folders that hold images alone, got two with nothing usable"),
-        (inner_videos, "f", "got one with 1 videos"),
+        (inner_videos, "f", r"got one with 1 video\."),
         (broken_video, "f", r"b\.mp4: expected a video that FFmpeg can read, got an empty file of 0 bytes"),
         (broken_image, "f", r"frame2\.png: expected an image that Pillow can read, got a file it can't"),
     ],
@@ -211,7 +211,7 @@ def test_images_of_32_bits_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("path", "options", "error", "message"),
     [
-        ("no/such/file.mp4", {}, FileNotFoundError, r"path: expected a file or folder that exists, got no/such/file"),
+        ("no/such/file.mp4", {}, FileNotFoundError, r"no/such/file\.mp4: expected a file or folder that exists"),
         ("", {}, TypeError, "path: expected a path"),
         (7, {}, TypeError, "path: expected a path, as text or pathlib.Path, got 7"),
         (".", {"layout": "pairs"}, ValueError, "layout: expected one of auto, frames, triplets, got 'pairs'"),

@@ -24,9 +24,10 @@ def refused(settings, error=ValueError):
 def test_sizes_that_the_published_networks_cannot_take():
     data = DataSettings(world="shapes", size=96)
     assert refused(TrainingSettings(recipe="recycle_gan", data=data)) == (
-        "data.size and data.crop: expected clips whose height and width every network takes, such as 256, got 96x96, "
-        "which does not suit P_X (multiples of 256 from 256 up), P_Y (multiples of 256 from 256 up). Pass another "
-        """--data.size (or --data.crop), or a smaller network, such as --model.predictor '["unet", {"depth": 4}]'."""
+        "data.size and data.crop: expected clips whose height and width every network takes, such as 256, got 96x96 "
+        "(height x width), which does not suit P_X (multiples of 256 from 256 up), P_Y (multiples of 256 from 256 up). "
+        "Pass another --data.size (or --data.crop), or a smaller network, such as "
+        """--model.predictor '["unet", {"depth": 4}]'."""
     )
 
 
@@ -45,7 +46,7 @@ def test_unknown_names():
 
 def test_channels_that_the_data_do_not_have():
     message = refused(replace(SETTINGS, model=replace(SMALL, channels=1)))
-    assert message.startswith("data.x: expected frames of 1 channels, as model.channels says, got 3")
+    assert message.startswith("data.x: expected frames of 1 channel, as model.channels says, got 3")
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ COMMANDS = {
 }
 """The module in this folder and the one-line description of each command."""
 
-MISTAKES = (ValueError, TypeError, FileNotFoundError, FileExistsError, NotADirectoryError, FloatingPointError)
+MISTAKES = (ValueError, TypeError, OSError, FloatingPointError)
 """What is raised where the user can do something about it."""
 
 
@@ -58,6 +58,9 @@ def main(argv: list[str] | None = None) -> int:
             warnings.showwarning = _one_line
             words = [words[0], *_import_parts(words[1:])]
             return int(command.run(words[1:]))
+    except BrokenPipeError:  # whoever read the output, such as head, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except MISTAKES as error:
         if debug:
             traceback.print_exc()
@@ -69,9 +72,6 @@ def main(argv: list[str] | None = None) -> int:
             traceback.print_exc()
         print("vtrans: stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # whoever read the output, such as head, has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def _help() -> str:

@@ -10,7 +10,8 @@ from vtrans.errors import refusal
 
 _DESCRIPTION = """\
 Translates a video or a folder of frames, frame by frame, with the same size, frame rate and number of frames.
-However long the video is, only a few frames are in memory at a time.
+However long the video is, only a few frames are in memory at a time. A video that is stored rotated
+is written as players show it; one of variable frame rate gets its average.
 
   vtrans translate runs/ab a.mp4 translated.mp4 --to y
 """
@@ -42,6 +43,7 @@ def run(words: list[str]) -> int:
 def _translate(options: dict[str, Any]) -> int:
     import vtrans
     from vtrans.data import open_source
+    from vtrans.data.checks import counted
     from vtrans.training.checkpoints import model_folder
     from vtrans.training.preparation import choose_device
     from vtrans.training.streaming import outputs_for, translate_sequence
@@ -68,5 +70,6 @@ def _translate(options: dict[str, Any]) -> int:
             rate=rate,
             overwrite=options["overwrite"],
         )
-        print(f"{target}: {count} frames of {sequence.height}x{sequence.width}, {float(rate):g} frames/s")
+        ending = f", {float(rate):g} frames/s" if target.suffix else ""
+        print(f"{target}: {counted(count, 'frame')} of {sequence.width}x{sequence.height}{ending}")
     return 0

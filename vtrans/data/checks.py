@@ -1,4 +1,4 @@
-"""Checks of arguments that several files of this folder share."""
+"""Checks of arguments and words for them that several files share."""
 
 from numbers import Integral
 from pathlib import Path
@@ -25,6 +25,16 @@ def height_width(argument: str, value: object) -> tuple[int, int] | None:
         return whole(argument, value, least=1), whole(argument, value, least=1)
     allowed = "None, one side of a square, or (height, width)"
     raise TypeError(refusal(argument, allowed=allowed, got=repr(value)))
+
+
+def counted(count: int, noun: str) -> str:
+    """A number and what it counts.
+
+    Example:
+        >>> counted(1, "frame"), counted(2000, "frame")
+        ('1 frame', '2000 frames')
+    """
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def as_path(argument: str, value: object) -> Path:

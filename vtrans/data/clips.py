@@ -167,12 +167,12 @@ class Clips:
             sizes.setdefault(self._load_size(sequence), sequence.name)
         for (height, width), name in sizes.items():
             if self.crop and (self.crop[0] > height or self.crop[1] > width):
-                allowed = f"at most the {height}x{width} pixels that frames of {name} are loaded at"
+                allowed = f"at most the {height}x{width} pixels (height x width) that frames of {name} are loaded at"
                 raise ValueError(refusal("crop", allowed=allowed, got=f"{self.crop[0]}x{self.crop[1]}"))
         if len(sizes) > 1 and self.crop is None:
             got = ", ".join(f"{name} of {height}x{width}" for (height, width), name in list(sizes.items())[:4])
             fix = "Pass size= or crop=, so that clips can be batched."
-            raise ValueError(refusal("source", allowed="frames of one size", got=got, fix=fix))
+            raise ValueError(refusal("source", allowed="frames of one size (height x width)", got=got, fix=fix))
 
     def _refuse_short(self) -> None:
         need = (self.length - 1) * self.stride + 1
@@ -222,7 +222,7 @@ def batches(
     x, y = (f"{time} frames of {height}x{width}" for time, _, height, width in (clips_x.shape, clips_y.shape))
     if x != y:
         fix = "Pass both the same length= and size= or crop=."
-        raise ValueError(refusal("clips_y", allowed=f"clips of {x}, as clips_x has", got=y, fix=fix))
+        raise ValueError(refusal("clips_y", allowed=f"clips of {x} (height x width), as clips_x has", got=y, fix=fix))
 
     def gather(clips: Clips, domain: int, number: int) -> Tensor:
         places = [divmod(number * batch + i, len(clips)) for i in range(batch)]

@@ -3,6 +3,8 @@
 import os
 import secrets
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,6 +31,7 @@ class FrameWriter(ABC):
 
     Raises:
         FileExistsError: If the target exists and isn't to be replaced.
+        OSError: If nothing can be written there.
         ValueError: If an argument is out of range.
     """
 
@@ -42,10 +45,11 @@ class FrameWriter(ABC):
         self._check_target()
         self._closed = False
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self._writing():
+                self.path.parent.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
             got = f"{self.path.parent}, which is or lies under a file"
-            raise ValueError(refusal("path", allowed="a place in a folder", got=got)) from error
+            raise ValueError(refusal(str(self.path), allowed="a place in a folder", got=got)) from error
         # The suffix stays last, since it names the format.
         name = f".{self.path.stem}.{secrets.token_hex(4)}.partial{self.path.suffix}"
         self._temporary = self.path.parent / name
@@ -77,6 +81,7 @@ class FrameWriter(ABC):
             frame: uint8 array ``(height, width, 3)``, RGB, of the size announced.
 
         Raises:
+            OSError: If it cannot be written.
             TypeError: If it isn't a uint8 array.
             ValueError: If its shape is another, or the writer is closed.
         """
@@ -87,7 +92,8 @@ class FrameWriter(ABC):
             raise TypeError(refusal("frame", allowed="a uint8 array (height, width, 3)", got=got))
         if frame.shape != (*self.size, 3):
             raise ValueError(refusal("frame", allowed=f"shape {(*self.size, 3)}", got=f"shape {frame.shape}"))
-        self._add(frame)
+        with self._writing():
+            self._add(frame)
         self.count += 1
 
     def close(self) -> Path:
@@ -98,6 +104,7 @@ class FrameWriter(ABC):
 
         Raises:
             ValueError: If no frame was written.
+            OSError: If the output cannot be written.
             FileExistsError: If the target has appeared meanwhile.
         """
         if self._closed:
@@ -105,9 +112,11 @@ class FrameWriter(ABC):
         try:
             if self.count == 0:
                 raise ValueError(refusal("frames", allowed="at least one frame", got=f"none for {self.path}"))
-            self._finish()
+            with self._writing():
+                self._finish()
             self._check_target()
-            self._place()
+            with self._writing():
+                self._place()
         except BaseException:
             self.abort()
             raise
@@ -119,6 +128,17 @@ class FrameWriter(ABC):
         if not self._closed:
             self._closed = True
             self._remove()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Names the target where the system refuses to write: its own words may name a temporary file, or nothing."""
+        try:
+            yield
+        except (FileExistsError, NotADirectoryError):
+            raise
+        except OSError as error:
+            got = f"one that cannot be written ({error.strerror or type(error).__name__})"
+            raise OSError(refusal(str(self.path), allowed="a place that can be written", got=got)) from error
 
     def __enter__(self) -> Self:
         return self
@@ -134,4 +154,5 @@ class FrameWriter(ABC):
 
 def already_there(path: Path) -> str:
     """Words the refusal of a target that exists."""
-    return refusal("path", allowed="a place where nothing is", got=f"{path}, which exists", fix="Pass overwrite=True.")
+    got = "a folder with frames" if path.is_dir() else "a file"
+    return refusal(str(path), allowed="a place where nothing is", got=got, fix="Pass overwrite=True.")

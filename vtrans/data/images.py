@@ -100,7 +100,7 @@ class ImageSequence(Sequence):
         frames = [read_image(self._paths[position]) for position in positions]
         for frame, position in zip(frames, positions, strict=True):
             if frame.shape[:2] != (self.height, self.width):
-                allowed = f"{self.height}x{self.width} pixels, as when it was opened"
+                allowed = f"{self.height}x{self.width} pixels (height x width), as when it was opened"
                 raise ValueError(refusal(str(self._paths[position]), allowed=allowed, got=frame.shape[:2]))
         return np.stack(frames)
 

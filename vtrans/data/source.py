@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from vtrans.data.checks import as_path
+from vtrans.data.checks import as_path, counted
 from vtrans.data.images import IMAGE_SUFFIXES, ImageSequence, TripletSequence, image_size
 from vtrans.data.sequences import FrameSource, Sequence, sequence_of_array
 from vtrans.data.videos import VideoSequence
@@ -65,9 +65,9 @@ def open_source(
     if place.is_dir():
         return FrameSource(_open_folder(place, layout), name=str(place))
     if not place.exists():
-        raise FileNotFoundError(refusal("path", allowed="a file or folder that exists", got=str(place)))
+        raise FileNotFoundError(refusal(str(place), allowed="a file or folder that exists", got="nothing"))
     if layout == "triplets":
-        raise ValueError(refusal("path", allowed="a folder, for layout='triplets'", got=str(place)))
+        raise ValueError(refusal(str(place), allowed="a folder, for layout='triplets'", got="a file"))
     if place.suffix.lower() in IMAGE_SUFFIXES:
         return FrameSource([ImageSequence([place], name=place.name)], name=str(place))
     return FrameSource([VideoSequence(place)], name=str(place))
@@ -86,16 +86,18 @@ def natural_order(path: Path) -> tuple[list[int | str], str]:
 
 def _open_folder(folder: Path, layout: str) -> list[Sequence]:
     images, videos, folders = _contents(folder)
-    kinds = {"images": images, "videos": videos, "folders": folders}
+    kinds = {"image": images, "video": videos, "folder": folders}
     found = {kind: paths for kind, paths in kinds.items() if paths}
     if len(found) > 1:
-        got = " beside ".join(f"{len(paths)} {kind} ({paths[0].name}, …)" for kind, paths in found.items())
+        got = " beside ".join(
+            f"{counted(len(paths), kind)} ({paths[0].name}{', …' * (len(paths) > 1)})" for kind, paths in found.items()
+        )
         fix = "Separate them, and pass one of them."
         raise ValueError(refusal(str(folder), allowed="images, videos or folders alone", got=got, fix=fix))
     if images:
         return _open_images(folder, images, layout)
     if layout == "triplets":
-        got = next(iter(found), "no images")
+        got = next((f"{kind}s" for kind in found), "no images")
         raise ValueError(refusal(str(folder), allowed="images, for layout='triplets'", got=got))
     if videos:
         return [VideoSequence(path) for path in videos]
@@ -137,8 +139,8 @@ def _open_folders(folder: Path, folders: list[Path]) -> list[Sequence]:
     for path in folders:
         images, videos, inner = _contents(path)
         if not images or videos or inner:
-            found = {"images": images, "videos": videos, "folders": inner}
-            counts = [f"{len(paths)} {kind}" for kind, paths in found.items() if paths]
+            found = {"image": images, "video": videos, "folder": inner}
+            counts = [counted(len(paths), kind) for kind, paths in found.items() if paths]
             got = f"{path.name} with {' beside '.join(counts) or 'nothing usable'}"
             raise ValueError(refusal(str(folder), allowed="folders that hold images alone", got=got))
         sequences.append(ImageSequence(images, name=path.name))

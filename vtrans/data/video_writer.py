@@ -57,9 +57,10 @@ class VideoWriter(FrameWriter):
         if self.path.suffix.lower() not in WRITABLE_SUFFIXES:
             allowed = f"a file name ending in {', '.join(WRITABLE_SUFFIXES)}"
             fix = "A name without a suffix writes a folder of PNG frames."
-            raise ValueError(refusal("path", allowed=allowed, got=str(self.path), fix=fix))
+            got = f"the suffix {self.path.suffix}" if self.path.suffix else "no suffix"
+            raise ValueError(refusal(str(self.path), allowed=allowed, got=got, fix=fix))
         if self.path.is_dir():
-            raise FileExistsError(refusal("path", allowed="a file", got=f"the folder {self.path}"))
+            raise FileExistsError(refusal(str(self.path), allowed="a file", got="a folder"))
         if self.path.exists() and not self.overwrite:
             raise FileExistsError(already_there(self.path))
 

@@ -37,6 +37,10 @@ class VideoSequence(Sequence):
     first use; streaming doesn't need it. That pass also notes each frame's time stamp and checksum. A read then seeks,
     and is decoded again from the start of the file if a single frame isn't the one noted.
 
+    Attributes:
+        rate_varies: Whether frames follow each other at times that differ by more than a tenth; known once all of them
+            were streamed, before that False.
+
     Args:
         path: A file FFmpeg reads.
 
@@ -47,6 +51,7 @@ class VideoSequence(Sequence):
     def __init__(self, path: Path) -> None:
         self._path = path
         self.name = path.name
+        self.rate_varies = False
         self._told = False
         if path.stat().st_size == 0:
             raise ValueError(refusal(str(path), allowed=_ALLOWED, got="an empty file of 0 bytes"))
@@ -66,13 +71,14 @@ class VideoSequence(Sequence):
     def stream(self) -> Iterator[Frames]:
         """Yields every frame in order, decoding as it goes."""
         errors: list[str] = []
-        count = 0
+        stamps: list[Any] = []
         with self._open(errors) as (_, _stream, frames):
             convert = self._converter()
             for frame in frames:
                 yield convert(frame)
-                count += 1
-        self._tell_damage(errors, count)
+                stamps.append(frame.pts)
+        self.rate_varies = not errors and _varies(stamps)
+        self._tell_damage(errors, len(stamps))
 
     def _read(self, positions: range) -> Frames:
         before = [key for key in self._index.keys if key <= positions[0]]
@@ -199,6 +205,15 @@ def _frames(container: "InputContainer", stream: "VideoStream", errors: list[str
             errors.append(error.strerror or str(error))
             continue
         yield from frames
+
+
+def _varies(stamps: list[Any]) -> bool:
+    """Whether time stamps are further from even than rounding to ticks makes them, by more than a tenth."""
+    if len(stamps) < 3 or any(stamp is None for stamp in stamps):
+        return False
+    gaps = [after - before for before, after in zip(stamps, stamps[1:], strict=False)]
+    spread = max(gaps) - min(gaps)
+    return bool(min(gaps) > 0 and spread > max(1, 0.1 * sum(gaps) / len(gaps)))
 
 
 def _display(frame: "VideoFrame", image: npt.NDArray[Pixel]) -> npt.NDArray[Pixel]:

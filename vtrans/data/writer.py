@@ -33,12 +33,12 @@ class FrameFolderWriter(FrameWriter):
         if not self.path.exists():
             return
         if not self.path.is_dir():
-            raise FileExistsError(refusal("path", allowed="a folder", got=f"the file {self.path}"))
+            raise FileExistsError(refusal(str(self.path), allowed="a folder", got="a file"))
         names = sorted(path.name for path in self.path.iterdir())
         others = [name for name in names if not (name.endswith(".png") and name[:-4].isdecimal())]
         if others:
-            got = f"{self.path} with {', '.join(others[:4])}"
-            raise FileExistsError(refusal("path", allowed="a folder that holds numbered PNG frames alone", got=got))
+            allowed = "a folder that holds numbered PNG frames alone"
+            raise FileExistsError(refusal(str(self.path), allowed=allowed, got=f"one with {', '.join(others[:4])}"))
         if names and not self.overwrite:
             raise FileExistsError(already_there(self.path))
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from vtrans.data import Clips, FrameSource, open_source, worlds
+from vtrans.data.checks import counted
 from vtrans.errors import refusal
 from vtrans.model import TranslationModel
 from vtrans.networks.sizes import nearest_sizes
@@ -36,17 +37,22 @@ class Preparation:
         lines = []
         for domain, clips in (("x", self.clips_x), ("y", self.clips_y)):
             time, channels, height, width = clips.shape
-            sequences = len(clips.source.sequences)
-            lines.append(
-                f"{domain}: {clips.source.name}, {sequences} sequence{'s' * (sequences > 1)}, {clips.source.length} "
-                f"frames, {len(clips)} clips of {time} frames, {channels} channels, {height}x{width} pixels"
-            )
+            source = clips.source
+            parts = [
+                source.name,
+                counted(len(source.sequences), "sequence"),
+                counted(source.length, "frame"),
+                f"{counted(len(clips), 'clip')} of {counted(time, 'frame')}",
+                counted(channels, "channel"),
+                f"{width}x{height} pixels",
+            ]
+            lines.append(f"{domain}: {', '.join(parts)}")
         counts = {name: sum(p.numel() for p in network.parameters()) for name, network in self.model.networks.items()}
         each = ", ".join(f"{name} {count:,}" for name, count in counts.items())
         lines.append(f"parameters: {each}; {sum(counts.values()):,} in all")
         settings = self.settings
         lines.append(
-            f"{settings.steps} steps of {settings.batch} clip{'s' * (settings.batch > 1)} of each domain, "
+            f"{counted(settings.steps, 'step')} of {counted(settings.batch, 'clip')} of each domain, "
             f"learning rate {settings.lr:g} ({settings.schedule}), seed {settings.seed}, on {self.device}"
         )
         return "\n".join(lines)
@@ -73,7 +79,7 @@ def prepare(settings: TrainingSettings) -> Preparation:
     for domain, source in sources.items():
         if model.channels[domain] != source.channels:
             got = f"{source.channels} in {source.name}"
-            allowed = f"frames of {model.channels[domain]} channels, as model.channels says"
+            allowed = f"frames of {counted(model.channels[domain], 'channel')}, as model.channels says"
             raise ValueError(refusal(f"data.{domain}", allowed=allowed, got=got))
     length = data.clip_length if data.clip_length is not None else max(model.clip_length, model.minimum_length)
     if length < model.minimum_length:
@@ -96,7 +102,7 @@ def prepare(settings: TrainingSettings) -> Preparation:
         for domain, source in sources.items()
     }
     if clips["x"].shape[2:] != clips["y"].shape[2:]:
-        sizes = [f"{c.shape[2]}x{c.shape[3]}" for c in clips.values()]
+        sizes = [f"{c.shape[2]}x{c.shape[3]} (height x width)" for c in clips.values()]
         fix = "Pass --data.size or --data.crop"
         raise ValueError(refusal("data", allowed="clips of one size", got=f"{sizes[0]} in x, {sizes[1]} in y", fix=fix))
     check_size(model, *clips["x"].shape[2:])
@@ -133,7 +139,7 @@ def check_size(model: TranslationModel, height: int, width: int) -> None:
         refusal(
             "data.size and data.crop",
             allowed=f"clips whose height and width every network takes, such as {' or '.join(map(str, works))}",
-            got=f"{height}x{width}, which does not suit {', '.join(failing)}",
+            got=f"{height}x{width} (height x width), which does not suit {', '.join(failing)}",
             fix="Pass another --data.size (or --data.crop), or a smaller network, such as "
             """--model.predictor '["unet", {"depth": 4}]'""",
         )

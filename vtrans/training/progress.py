@@ -90,7 +90,8 @@ class Progress:
 
     def _count(self, done: int) -> str:
         of = f"/{self._total}" if self._total else ""
-        return f"{done}{of} {self._unit}, {self._rate(done):.1f} {self._unit}/s"
+        unit = self._unit.removesuffix("s") if (self._total or done) == 1 else self._unit
+        return f"{done}{of} {unit}, {self._rate(done):.1f} {self._unit}/s"
 
     def _rate(self, done: int) -> float:
         return (done - self._start) / max(time.perf_counter() - self._began, 1e-9)

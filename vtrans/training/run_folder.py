@@ -50,6 +50,7 @@ class RunFolder:
         Raises:
             FileExistsError: The folder is in use.
             FileNotFoundError: There is no checkpoint at ``resume``.
+            OSError: The folder cannot be made.
             ValueError: The run there has another config; what differs is named.
         """
         if self.path.exists() and not self.path.is_dir():
@@ -72,7 +73,11 @@ class RunFolder:
             checkpoint = next(iter(checkpoints_in(self.checkpoints)[-1:]), None)
         elif resume not in ("auto", "never"):
             checkpoint = _find(Path(resume))
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            got = f"{self.path}, which cannot be written ({error.strerror})"
+            raise OSError(refusal("out", allowed="a place for a folder", got=got)) from error
         self._write_config(config)
         self._cut_metrics(0 if checkpoint is None else step_of(checkpoint))
         return checkpoint

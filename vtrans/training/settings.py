@@ -22,7 +22,8 @@ class ModelSettings:
         losses: Changes of the recipe's losses: {name: weight, or null to drop it, or {option: value}}; a list replaces
             them.
         channels: Channels of the frames, a number or {x: …, y: …}. Default: those of the data.
-        clip_length: Frames of a clip that the plans are shown for. Default: the recipe's.
+        clip_length: Frames of the clips that the model is made for and its plans are shown for; data.clip_length sets
+            those of training. Default: the recipe's.
         warm_up: Steps for which the predictors alone learn, before the generators start.
         frozen_predictors: Whether the predictors stand frozen while the generators train.
         phases: The phases of a step, replacing the recipe's: a list of {name, trains, terms, losses, start, stop}.
@@ -70,14 +71,16 @@ class DataSettings:
         world: Name of a synthetic world, in place of x and y.
         layout: How a folder's images are understood: frames, triplets (three side by side), or auto, by the folder's
             name.
-        size: Size that frames are loaded at, in pixels: a side of a square, [height, width], own (as they are), or
-            published (286, of which 256 are cropped). A world is drawn at this size, by default at 256.
+        size: Size that frames are loaded at, in pixels: a side of a square, to which they are stretched; '[height,
+            width]', which can keep their aspect; own (as they are); or published (286, of which 256 are cropped). A
+            world is drawn at this size, by default at 256.
         crop: Size of a random crop, in pixels: a side or [height, width]. Default: 256 for the published size, else
             none.
         flip: Whether clips are mirrored left to right half of the time. Default: true for files, false for worlds.
         stride: Frames from one frame of a clip to the next.
         every: Frames from one clip's start to the next one's.
-        clip_length: Frames of a clip. Default: the model's.
+        clip_length: Frames of the clips that are cut from the data for training. Default: model.clip_length, or as many
+            as the losses need.
     """
 
     x: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,6 +29,8 @@ def translate_sequence(
 ) -> int:
     """Translates a sequence into a file or folder; if anything fails, nothing is left there.
 
+    A video file has one rate: a video of variable rate gets its average, with a warning.
+
     Args:
         model: The model, on the device where it shall run.
         sequence: The frames.
@@ -42,6 +45,7 @@ def translate_sequence(
 
     Raises:
         FileExistsError: The target exists.
+        OSError: Nothing can be written there.
         ValueError: The frames do not fit the model.
     """
     device = next(model.parameters()).device
@@ -66,6 +70,9 @@ def translate_sequence(
             if waiting:
                 flush(waiting)
                 progress.update(writer.count)
+    if target.suffix and isinstance(sequence, VideoSequence) and sequence.rate_varies and rate == sequence.rate:
+        message = f"{sequence.name}: variable frame rate: written at its average of {float(rate):g} frames/s"
+        warnings.warn(message, stacklevel=2)
     return writer.count
 
 

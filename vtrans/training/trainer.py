@@ -130,7 +130,8 @@ def write_preview(prepared: Preparation, path: Path) -> None:
         clip = clips[0].to(device)
         rows[domain] = clip
         rows[f"G_{other.upper()}({domain})"] = prepared.model.translate(clip, to=other)
-        label, _, back = recycled(prepared.model, clip, domain)
+        label, first, back = recycled(prepared.model, clip, domain)
+        back[:first] = 1  # white as the paper: times without a prediction are left out
         rows[label] = back
     path.parent.mkdir(parents=True, exist_ok=True)
     write_strip({label: tensor_to_frames(frames) for label, frames in rows.items()}, path)
