@@ -58,7 +58,7 @@ def build(
             loss, a mapping gives options (``{"loss": "cycle", …}`` adds one under a name of its own). A sequence
             replaces the list: losses, names or (name, options) pairs.
         channels: Channels of the frames, one number or ``{"x": …, "y": …}``.
-        clip_length: Frames in a training clip; by default the recipe's.
+        clip_length: Frames in a training clip; by default the recipe's, or as many as the losses need.
         warm_up: Steps for which the predictors alone learn, on real streams, before the generators start.
         frozen_predictors: Whether the predictors stand frozen while the generators train.
         phases: The phases, replacing the recipe's (not with ``warm_up`` or ``frozen_predictors``).
@@ -125,7 +125,7 @@ def build(
             "phases": [_phase_data(phase) for phase in steps],
             "seed": seed,
         }
-    return TranslationModel(
+    model = TranslationModel(
         networks=made,
         losses=named,
         phases=steps,
@@ -135,6 +135,14 @@ def build(
         seed=seed,
         notes=notes,
     )
+    if length < model.minimum_length:
+        if clip_length is not None:
+            allowed = f"{model.minimum_length} or more for these losses and networks"
+            raise ValueError(refusal("clip_length", allowed=allowed, got=length))
+        model.clip_length = model.minimum_length
+        if config is not None:
+            config["clip_length"] = model.minimum_length
+    return model
 
 
 def _recipe(name: str) -> Recipe:
@@ -208,6 +216,9 @@ def _losses(
 def _overridden(name: str, present: Loss | None, override: object) -> Loss:
     if isinstance(override, Loss):
         return override
+    if isinstance(override, type):
+        fix = f"Pass {override.__name__}()"
+        raise TypeError(refusal(f"losses[{name!r}]", allowed="a loss", got=f"the class {override.__name__}", fix=fix))
     options = check_options(f"losses[{name!r}]", override) if isinstance(override, Mapping) else {"weight": override}
     if set(options) and set(options) <= {"x", "y", "points"}:
         options = {"weight": options}

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from vtrans.errors import refusal
+from vtrans.errors import refusal, unknown
 from vtrans.times import Reads as Reads
 from vtrans.times import Scope as Scope
 
@@ -143,8 +143,18 @@ class Operation(Stream):
     """Whether two runs differ; such an operation is computed frame by frame, in the order of plain evaluation."""
     keeps_value: ClassVar[bool] = False
     """Whether the value is that of the first input (an operator that only shapes gradients)."""
+    symbol: ClassVar[str] = ""
+    """How an equation writes it, with ``#1``, ``#2`` … for its inputs; by default the class's name."""
+    latex: ClassVar[str] = ""
+    """The same in LaTeX."""
     reads_values: ClassVar[bool] = False
     """Whether it asks for its inputs' values alone, however gradients reach them."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.inputs, tuple):
+            raise TypeError(
+                refusal("inputs", allowed="a tuple of streams, such as (x.frames,)", got=type(self.inputs).__name__)
+            )
 
     @property
     def parts(self) -> tuple[Stream, ...]:
@@ -266,6 +276,12 @@ class Domain:
     """
 
     name: str
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        if name.startswith("_"):
+            raise AttributeError(name)
+        known = ["frames", "past", "G", "P", "D", "network", "stream"]
+        raise AttributeError(unknown(f"part of domain {self.name}:", name, known))
 
     @property
     def frames(self) -> Stream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from vtrans.expressions import (
@@ -20,14 +21,21 @@ from vtrans.operators import Detach, Draw, Noise, Reverse, Shift, Unroll
 
 @dataclass(frozen=True)
 class When:
-    """A time in an equation: the frame ``t + offset``, or (``past``) all frames up to it."""
+    """A time in an equation: the frame at ``t + offset``, the ``window`` frames ending there, or all up to it."""
 
     offset: int = 0
     past: bool = False
+    window: int = 1
 
     def __str__(self) -> str:
-        moment = "t" if self.offset == 0 else f"t{self.offset:+d}".replace("-", "−")
-        return f"1:{moment}" if self.past else moment
+        if self.past:
+            return f"1:{self._moment(self.offset)}"
+        first = f"{self._moment(self.offset - self.window + 1)}:" if self.window > 1 else ""
+        return first + self._moment(self.offset)
+
+    @staticmethod
+    def _moment(offset: int) -> str:
+        return "t" if offset == 0 else f"t{offset:+d}".replace("-", "−")
 
 
 @dataclass(frozen=True)
@@ -55,11 +63,13 @@ class Notation:
             symbol = stream.domain
             if stream.name != "frames":
                 symbol = f"{self._word(stream.name)}^{symbol}" if self.latex else f"{stream.name}^{symbol}"
-            return f"{symbol}_{{{when}}}" if self.latex or len(str(when)) > 1 else f"{symbol}_{when}"
+            if self.latex:
+                return f"{symbol}_{{{when}}}".replace("−", "-")
+            return f"{symbol}_{{{when}}}" if len(str(when)) > 1 else f"{symbol}_{when}"
         if isinstance(stream, Past | Carried):
             return self.write(stream.stream, when)
         if isinstance(stream, Shift):
-            return self.write(stream.stream, When(when.offset - stream.by, when.past))
+            return self.write(stream.stream, When(when.offset - stream.by, when.past, when.window))
         if isinstance(stream, Join):
             cup = r" \cup " if self.latex else " ∪ "
             return f"({self.write(stream.first, when)}{cup}{self.write(stream.second, when)})"
@@ -77,8 +87,14 @@ class Notation:
             return f"{name}({stream.predictor.name}, {self.write(stream.source, when)}, {stream.steps})"
         if isinstance(stream, Reverse):
             return f"{self._word('reverse')}({self.write(stream.stream, when)})"
-        name = self._word(type(stream).__name__.lower())
-        return f"{name}({', '.join(self.write(part, when) for part in stream.parts)})"
+        inner = self._read_by(stream, when) if isinstance(stream, Operation) else when
+        written = [self.write(part, inner) for part in stream.parts]
+        symbol = getattr(stream, "latex" if self.latex else "symbol", "")
+        if symbol:
+            for place, part in enumerate(written, start=1):
+                symbol = symbol.replace(f"#{place}", part)
+            return symbol
+        return f"{self._word(_snake(type(stream).__name__))}({', '.join(written)})"
 
     def starts_at(self, *streams: Stream) -> When:
         """The time at which to write an equation, such that the past it needs is x_{1:t}, as in the paper."""
@@ -97,13 +113,14 @@ class Notation:
             return when
         if reads.recurrent or max(reads.offsets) < 0:
             return When(when.offset - 1, past=True)
-        return when
+        span = max(reads.offsets) - min(reads.offsets) + 1
+        return When(when.offset + max(reads.offsets), window=when.window + span - 1)
 
     def _name(self, stream: Apply) -> str:
         name = stream.network.name
         if not stream.network.frozen:
             return name
-        role, _, domain = name.partition("_")
+        role, _, domain = name.rpartition("_")
         return rf"\bar{{{role}}}_{{{domain}}}" if self.latex else f"{name}*"
 
     def _word(self, word: str) -> str:
@@ -113,3 +130,7 @@ class Notation:
 def text(word: str) -> str:
     """A word in LaTeX's maths, where an underscore would otherwise begin a subscript."""
     return r"\operatorname{" + word.replace("_", r"\_") + "}"
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

@@ -59,6 +59,8 @@ class LossReport(Mapping[str, Tensor]):
             self._values[name] = self._values[name] + value if name in self._values else value
 
     def __getitem__(self, name: str) -> Tensor:
+        if name not in self._values:
+            raise KeyError(unknown("term", name, self._values))
         return self._values[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -138,7 +138,7 @@ def _run(call: Call, buffers: Sequence[Tensor], networks: Networks) -> Tensor:
         batch = frames[0].shape[1]
         inputs.append((torch.stack(frames, dim=2) if call.reads.stacked else frames[0]).flatten(0, 1))
     result: Tensor = call.kernel.run(networks, *inputs)
-    if not isinstance(result, Tensor) or result.shape[0] != call.units * batch:
+    if not isinstance(result, Tensor) or result.shape[:1] != (call.units * batch,):
         got = f"shape {tuple(result.shape)}" if isinstance(result, Tensor) else type(result).__name__
         raise ValueError(
             refusal(

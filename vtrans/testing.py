@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vtrans import registry
 from vtrans.assembly import build
 from vtrans.errors import refusal
 from vtrans.expressions import Clip, Draws, Reads, Scope, Stream, evaluate, role_of
@@ -37,7 +38,7 @@ def check(
     A loss: its terms are finite, its planned value and gradients equal plain evaluation, it is linear in its weight,
     and gradients reach the networks that its equations train and no other. A network: it keeps the batch axis, works in
     float64, and gives each frame what it gives it alone, unless it says (or shows) that it must be called frame by
-    frame.
+    frame; a registered generator or predictor keeps the size of the frames, and a generator stays in [-1, 1].
 
     Args:
         part: A loss such as ``MyLoss()``, or a network such as ``MyGenerator(in_channels=3, out_channels=3)``.
@@ -116,6 +117,7 @@ def _check_phase(model: TranslationModel, loss: Loss, phase: str, clips: Mapping
                 _close(planned[name], gradient, where, f"the planned and the plain gradient of {name} differ")
 
     intended = {name for named in objective.terms for name in objective.trains(named)}
+    _require(bool(networks), where, "its equations hold no network, so that they train nothing")
     for network, _ in networks:
         reached = any(gradient.abs().sum() > 0 for name, gradient in planned.items() if name.split(".")[0] == network)
         if network in intended and not reached and list(model.networks[network].parameters()):
@@ -148,7 +150,13 @@ def _check_network(network: nn.Module, channels: int, size: int) -> None:
     tried = copy.deepcopy(network).double()
     together = tried(frames)
     _require(isinstance(together, Tensor), name, f"returns {type(together).__name__} instead of a tensor")
-    _require(together.shape[0] == 3, name, f"turns a batch of 3 into shape {tuple(together.shape)}")
+    shape = tuple(together.shape)
+    _require(together.ndim > 0 and shape[0] == 3, name, f"turns a batch of 3 into shape {shape}")
+    if registry.generators.name_of(type(network)) or registry.predictors.name_of(type(network)):
+        _require(shape[-2:] == (size, size), name, f"turns frames of {size}x{size} into shape {shape}")
+    if registry.generators.name_of(type(network)):
+        bound = together.abs().max().item()
+        _require(bound <= 1 + 1e-6, name, f"gives values up to {bound:.3g}, outside [-1, 1]")
     if reads.recurrent:
         _require(together.shape[:2] == (3, steps), name, f"gives {tuple(together.shape)} for {steps} frames in")
         _close(tried(frames[:, :2]), together[:, :2], name, "a later frame changes an earlier prediction")

@@ -33,7 +33,10 @@ def translate(generator: nn.Module, frames: Tensor, channels: int, batch: int) -
     if not frames.is_floating_point():
         raise TypeError(
             refusal(
-                "frames", allowed="floating point in [-1, 1]", got=str(frames.dtype), fix="frames.float() / 127.5 - 1"
+                "frames",
+                allowed="floating point in [-1, 1]",
+                got=str(frames.dtype),
+                fix="Pass frames.float() / 127.5 - 1",
             )
         )
     if 0 in frames.shape[-3:]:
@@ -46,6 +49,14 @@ def translate(generator: nn.Module, frames: Tensor, channels: int, batch: int) -
     flat = frames.flatten(0, -4) if frames.ndim > 3 else frames[None]
     with evaluating(generator):
         pieces = [_translate_padded(generator, piece) for piece in flat.split(batch)]
+    if pieces[0].shape[-2:] != flat.shape[-2:] or pieces[0].shape[0] != min(batch, flat.shape[0]):
+        raise ValueError(
+            refusal(
+                f"output of {type(generator).__name__}",
+                allowed=f"frames of the size that it is given, {tuple(flat.shape[-2:])}",
+                got=f"shape {tuple(pieces[0].shape)}",
+            )
+        )
     result = torch.cat(pieces)
     return result.unflatten(0, frames.shape[:-3]) if frames.ndim > 3 else result[0]
 

@@ -305,3 +305,10 @@ def test_a_recipe_has_to_make_a_recipe():
             vtrans.build("odd")
     finally:
         vtrans.recipes.remove("odd")
+
+
+def test_the_clip_length_grows_to_what_the_losses_need_and_a_shorter_one_is_refused():
+    model = build("recycle_gan", predictor=("unet", {"depth": 3, "width": 4, "context": 4}))
+    assert model.clip_length == model.minimum_length == model.config["clip_length"] == 5
+    with pytest.raises(ValueError, match="clip_length: expected 3 or more for these losses and networks, got 1"):
+        build("recycle_gan", clip_length=1)

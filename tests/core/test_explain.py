@@ -90,7 +90,7 @@ def test_weights_spans_and_stars():
     text = str(explained("recurrent"))
     assert "P_Y reads the whole past of y_{1:t}" in text
     text = str(explained("windows"))
-    assert "D_X judges windows of 3 frames" in text and "(G_Y(x_{t+1}) ∪ P_Y(G_Y(x_{1:t})))" in text
+    assert "D_X judges windows of 3 frames" in text and "(G_Y(x_{t−1:t+1}) ∪ P_Y(G_Y(x_{1:t})))" in text
     assert "10 · Σ_t ½‖∇D_X(x_t)‖²" in str(explained("penalty"))
     assert "−D_Y(G_Y(x_t))" in str(explained("criteria"))
 

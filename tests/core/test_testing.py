@@ -161,3 +161,32 @@ def test_the_networks_that_are_given_stay_as_they_were():
     check(Shared(), networks=encoders)
     for name, encoder in encoders.items():
         assert encoder.weight.dtype == torch.float32 and torch.equal(encoder.weight, before[name])
+
+
+def test_a_registered_generator_keeps_size_and_range():
+    @vtrans.generators.register("shrinking")
+    class Shrinking(nn.Conv2d):
+        def __init__(self, *, in_channels, out_channels):
+            super().__init__(in_channels, out_channels, 3)
+
+    @vtrans.generators.register("unbounded")
+    class Unbounded(nn.Conv2d):
+        def __init__(self, *, in_channels, out_channels):
+            super().__init__(in_channels, out_channels, 1)
+
+        def forward(self, frames):
+            return 50 * super().forward(frames)
+
+    with pytest.raises(AssertionError, match="turns frames of 16x16 into shape"):
+        check(Shrinking(in_channels=3, out_channels=3))
+    with pytest.raises(AssertionError, match=r"outside \[-1, 1\]"):
+        check(Unbounded(in_channels=3, out_channels=3))
+
+
+def test_a_loss_without_networks_is_refused():
+    class Cross(Loss):
+        def terms(self, x, y):
+            yield self.compare(x.frames, y.frames)
+
+    with pytest.raises(AssertionError, match="hold no network"):
+        check(Cross())

@@ -10,6 +10,7 @@ import warnings
 from typing import TextIO
 
 import vtrans
+from vtrans.cli.parsing import IMPORTED
 from vtrans.errors import refusal, unknown
 
 COMMANDS = {
@@ -95,6 +96,7 @@ def _help() -> str:
 def _import_parts(words: list[str]) -> list[str]:
     """Imports the modules named by ``--import``, which register parts of their own; returns the other words."""
     rest: list[str] = []
+    IMPORTED.clear()
     waiting = iter(words)
     for word in waiting:
         option, equals, module = word.partition("=")
@@ -109,6 +111,7 @@ def _import_parts(words: list[str]) -> list[str]:
         except (ImportError, ValueError) as error:
             fix = "Name it as in Python's import, without .py"
             raise ValueError(refusal("--import", allowed="a module", got=f"{module!r} ({error})", fix=fix)) from error
+        IMPORTED.append(module)
     return rest
 
 

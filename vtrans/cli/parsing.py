@@ -16,6 +16,14 @@ from vtrans.errors import refusal, unknown
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
+IMPORTED: list[str] = []
+"""Modules that ``--import`` named in this call."""
+
+
+def with_imports(command: str) -> str:
+    """A command to be shown to the user, with the imports that it needs."""
+    return " ".join([command, *(f"--import {module}" for module in IMPORTED)])
+
 
 def new_parser(command: str, description: str, usage: str) -> ArgumentParser:
     """A parser for a command."""

@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from vtrans.cli.parsing import new_parser, parse
+from vtrans.cli.parsing import new_parser, parse, with_imports
 from vtrans.errors import refusal
 from vtrans.training.preparation import prepare
 from vtrans.training.settings import DataSettings, ModelSettings, TrainingSettings
@@ -53,11 +53,11 @@ def run(words: list[str]) -> int:
     out = Path(options["out"])
     outcome = train(prepared, out, resume=options["resume"])
     if outcome.signal is not None:
-        again = " ".join(["vtrans train", *_without_resume(words), "--resume auto"])
+        again = with_imports(" ".join(["vtrans train", *_without_resume(words), "--resume auto"]))
         print(f"Stopped after {outcome.done} steps, with a checkpoint. To go on exactly from there:\n  {again}")
         return 128 + outcome.signal
     print(f"Done: {out} holds model/, losses.png, metrics.jsonl, previews/ and checkpoints/.")
-    print(f"Translate with: vtrans translate {out} INPUT OUTPUT --to y")
+    print("Translate with: " + with_imports(f"vtrans translate {out} INPUT OUTPUT --to y"))
     return 0
 
 

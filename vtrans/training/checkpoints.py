@@ -81,8 +81,8 @@ def save_checkpoint(folder: Path, step: int, model: TranslationModel, optimizers
         _flush(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    for old in checkpoints_in(folder)[:-KEPT]:
-        shutil.rmtree(old)
+    for old in [*checkpoints_in(folder)[:-KEPT], *folder.glob(".step-*.partial")]:
+        shutil.rmtree(old, ignore_errors=True)
     return target
 
 

@@ -56,10 +56,16 @@ def train(prepared: Preparation, out: str | Path, *, resume: str = "never") -> O
     checkpoint = folder.begin(prepared.config, resume)
     done = 0
     if checkpoint is not None:
-        done = load_checkpoint(checkpoint, model, optimizers)
+        try:
+            done = load_checkpoint(checkpoint, model, optimizers)
+        except (ValueError, FileNotFoundError) as error:
+            others = [path for path in checkpoints_in(checkpoint.parent) if path != checkpoint]
+            way = f"Delete {checkpoint} to go on from {others[-1].name}." if others else "There is no other checkpoint."
+            raise ValueError(f"{error} {way}") from error
         print(f"Going on from {checkpoint}, after {done} steps.")
     if done >= settings.steps:
-        print(f"Nothing to do: {done} steps are done. Pass a greater --steps to go on.")
+        more = "Pass a greater --steps to go on." if settings.schedule == "constant" else "The run is complete."
+        print(f"Nothing to do: {done} steps are done. {more}")
         return Outcome(done)
     try:
         outcome = _run(prepared, folder, optimizers, done)
