@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from vtrans.calls import call
 from vtrans.errors import refusal, unknown
 from vtrans.times import Reads as Reads
 from vtrans.times import Scope as Scope
@@ -29,8 +30,9 @@ class Stream(ABC):
 
     @property
     def parts(self) -> tuple[Stream, ...]:
-        """The streams this one is written in terms of."""
-        return ()
+        """The streams this one is written in terms of: the fields that are streams."""
+        values = (getattr(self, part.name) for part in fields(self))  # type: ignore[arg-type]
+        return tuple(value for value in values if isinstance(value, Stream))
 
     @property
     def domain(self) -> str:
@@ -79,10 +81,6 @@ class Carried(Leaf):
     pool: int = 0
     cuts_gradient: ClassVar[bool] = True
 
-    @property
-    def parts(self) -> tuple[Stream, ...]:
-        return (self.stream,)
-
     def times(self, scope: Scope) -> tuple[int, ...]:
         return scope.times(self.stream)
 
@@ -101,10 +99,6 @@ class Past(View):
 
     stream: Stream
 
-    @property
-    def parts(self) -> tuple[Stream, ...]:
-        return (self.stream,)
-
     def times(self, scope: Scope) -> tuple[int, ...]:
         return scope.times(self.stream)[:-1]
 
@@ -118,10 +112,6 @@ class Join(View):
 
     first: Stream
     second: Stream
-
-    @property
-    def parts(self) -> tuple[Stream, ...]:
-        return self.first, self.second
 
     def times(self, scope: Scope) -> tuple[int, ...]:
         return tuple(sorted({*scope.times(self.first), *scope.times(self.second)}))
@@ -223,24 +213,7 @@ class Network:
 
     def run(self, networks: Networks, *frames: Tensor, method: str = "forward") -> Any:  # noqa: ANN401
         """Runs the network, or another of its methods; a frozen one with its parameters detached."""
-        module = networks[self.name]
-        if not self.frozen:
-            return module(*frames) if method == "forward" else getattr(module, method)(*frames)
-        called = module if method == "forward" else _Method(module, method)
-        detached = {name: parameter.detach() for name, parameter in called.named_parameters()}
-        return torch.func.functional_call(called, detached, frames)
-
-
-class _Method(nn.Module):
-    """A method of a network as a network of its own, which is what can be called with other parameters."""
-
-    def __init__(self, module: nn.Module, method: str) -> None:
-        super().__init__()
-        self.module = module
-        self.method = method
-
-    def forward(self, *frames: Tensor) -> Any:  # noqa: ANN401
-        return getattr(self.module, self.method)(*frames)
+        return call(networks[self.name], frames, frozen=self.frozen, method=method)
 
 
 @dataclass(frozen=True)

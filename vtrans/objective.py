@@ -36,7 +36,24 @@ class NamedTerm:
         return self.loss.weight_of(self.term, step)
 
 
-class LossReport(Mapping[str, Tensor]):
+class _Terms(Mapping[str, Tensor]):
+    """Values by the names of their terms."""
+
+    _values: dict[str, Tensor]
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._values:
+            raise KeyError(unknown("term", name, self._values))
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+class LossReport(_Terms):
     """The weighted terms of a phase by name, and their sum ``.total``.
 
     ``carried`` holds the frames that later phases use, detached.
@@ -54,20 +71,9 @@ class LossReport(Mapping[str, Tensor]):
         self.carried = carried
         self.clips = clips
         self._trained = trained
-        self._values: dict[str, Tensor] = {}
+        self._values = {}
         for name, value in zip(names, weighted.unbind(), strict=True):
             self._values[name] = self._values[name] + value if name in self._values else value
-
-    def __getitem__(self, name: str) -> Tensor:
-        if name not in self._values:
-            raise KeyError(unknown("term", name, self._values))
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
 
     def __repr__(self) -> str:
         lines = [f"{name:<26} {value.item():.6g}" for name, value in self._values.items()]
@@ -119,7 +125,7 @@ class LossReport(Mapping[str, Tensor]):
         )
 
 
-class StepReport(Mapping[str, Tensor]):
+class StepReport(_Terms):
     """The terms of every phase that ran in a step; ``.phases`` has each phase's own report.
 
     A term that an earlier phase has too is named after its phase, such as ``polish/cycle/x``.
@@ -127,19 +133,10 @@ class StepReport(Mapping[str, Tensor]):
 
     def __init__(self, phases: Mapping[str, LossReport]) -> None:
         self.phases = dict(phases)
-        self._values: dict[str, Tensor] = {}
+        self._values = {}
         for phase, report in self.phases.items():
             for name, value in report.items():
                 self._values[f"{phase}/{name}" if name in self._values else name] = value
-
-    def __getitem__(self, name: str) -> Tensor:
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
 
     def __repr__(self) -> str:
         return "\n".join(f"{phase}\n{report!r}" for phase, report in self.phases.items())

@@ -52,10 +52,6 @@ class Reverse(View):
 
     stream: Stream
 
-    @property
-    def parts(self) -> tuple[Stream, ...]:
-        return (self.stream,)
-
     def times(self, scope: Scope) -> tuple[int, ...]:
         return scope.times(self.stream)
 
@@ -70,10 +66,6 @@ class Shift(View):
 
     stream: Stream
     by: int
-
-    @property
-    def parts(self) -> tuple[Stream, ...]:
-        return (self.stream,)
 
     def times(self, scope: Scope) -> tuple[int, ...]:
         return tuple(t + self.by for t in scope.times(self.stream))
@@ -118,10 +110,6 @@ class Unroll(View):
     source: Stream
     steps: int
     stream: Stream = field(compare=False, repr=False)
-
-    @property
-    def parts(self) -> tuple[Stream, ...]:
-        return (self.stream,)
 
     def times(self, scope: Scope) -> tuple[int, ...]:
         return scope.times(self.stream)
