@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vtrans.data.sequences import Sequence
+from vtrans.data.sequences import Origin, Sequence
 from vtrans.data.tensors import Frames
 from vtrans.errors import refusal
 
@@ -92,6 +92,11 @@ class ImageSequence(Sequence):
         self.height, self.width = next(iter(first))
 
     @property
+    def origin(self) -> Origin:
+        """The images."""
+        return Origin(tuple(self._paths))
+
+    @property
     def length(self) -> int:
         """Number of images."""
         return len(self._paths)
@@ -120,6 +125,7 @@ class TripletSequence(Sequence):
 
     length = 3
     rate: Fraction | None = None
+    continuous = True
 
     def __init__(self, path: Path) -> None:
         height, width = image_size(path)
@@ -129,6 +135,11 @@ class TripletSequence(Sequence):
         self._path = path
         self.name = path.stem
         self.height = self.width = height
+
+    @property
+    def origin(self) -> Origin:
+        """The image."""
+        return Origin((self._path,), ("triplet",))
 
     def _read(self, positions: range) -> Frames:
         image = read_image(self._path)

@@ -1,8 +1,10 @@
 """What a source of frames is: sequences that are read by position or streamed in order."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,19 @@ from torch import Tensor
 from vtrans.data.checks import whole
 from vtrans.data.tensors import Frames, check_frames, tensor_to_frames
 from vtrans.errors import refusal
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What frames were read from.
+
+    Attributes:
+        files: The files, in order.
+        reading: What was done to their frames, each step in words that tell it from every other one.
+    """
+
+    files: tuple[Path, ...]
+    reading: tuple[str, ...] = ()
 
 
 class Sequence(ABC):
@@ -24,6 +39,8 @@ class Sequence(ABC):
         channels: Channels of a frame; 3 (RGB) for files.
         rate: Frames a second, exact, or None where nothing says it.
         in_memory: Whether reading costs no more than a copy.
+        continuous: Whether it is known to hold no scene cut, so that none is searched for.
+        discrete: Whether its colours stand for classes, so that none may be mixed: frames are resized to the nearest.
     """
 
     name: str
@@ -32,6 +49,13 @@ class Sequence(ABC):
     channels: int = 3
     rate: Fraction | None = None
     in_memory: bool = False
+    continuous: bool = False
+    discrete: bool = False
+
+    @property
+    def origin(self) -> "Origin | None":
+        """The files it is read from and how, by which results of reading it are kept; None where there is no file."""
+        return None
 
     @property
     @abstractmethod
@@ -87,6 +111,7 @@ class ArraySequence(Sequence):
         frames: uint8 array ``(time, height, width, channel)`` with at least one frame; not copied.
         name: What to call it.
         rate: Frames a second, if known.
+        continuous: Whether it is known to hold no scene cut.
 
     Raises:
         TypeError: If it isn't a uint8 array.
@@ -99,12 +124,14 @@ class ArraySequence(Sequence):
 
     in_memory = True
 
-    def __init__(self, frames: Frames, *, name: str = "array", rate: Fraction | None = None) -> None:
+    def __init__(
+        self, frames: Frames, *, name: str = "array", rate: Fraction | None = None, continuous: bool = False
+    ) -> None:
         check_frames("frames", frames)
         if 0 in frames.shape:
             raise ValueError(refusal("frames", allowed="at least one frame and pixel", got=f"shape {frames.shape}"))
         self._frames = frames
-        self.name, self.rate = name, rate
+        self.name, self.rate, self.continuous = name, rate, continuous
         _, self.height, self.width, self.channels = frames.shape
 
     @property
@@ -150,6 +177,22 @@ class FrameSource:
     def length(self) -> int:
         """Frames in all sequences together, exact."""
         return sum(sequence.length for sequence in self.sequences)
+
+    def map(self, change: Callable[[Sequence], Iterable[Sequence]]) -> "FrameSource":
+        """A source in whose place of each sequence stand those that a function makes of it.
+
+        Args:
+            change: From a sequence to one or several; none drops it.
+
+        Raises:
+            ValueError: If none is left.
+
+        Example:
+            >>> source = FrameSource([ArraySequence(np.zeros((5, 4, 6, 3), dtype=np.uint8))], name="black")
+            >>> source.map(lambda sequence: [sequence, sequence]).length
+            10
+        """
+        return FrameSource([made for sequence in self.sequences for made in change(sequence)], name=self.name)
 
     def __repr__(self) -> str:
         return f"FrameSource({self.name!r}, {len(self.sequences)} sequence{'s' * (len(self.sequences) > 1)})"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from vtrans.data.sequences import Sequence
+from vtrans.data.sequences import Origin, Sequence
 from vtrans.data.tensors import Frames
 from vtrans.errors import refusal
 
@@ -62,6 +62,11 @@ class VideoSequence(Sequence):
             self._stored = (first.height, first.width)
             self.height, self.width = _display(first, np.empty(self._stored, np.bool_)).shape
             self.rate = stream.average_rate or stream.guessed_rate or None
+
+    @property
+    def origin(self) -> Origin:
+        """The file."""
+        return Origin((self._path,))
 
     @property
     def length(self) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 from vtrans.data.checks import whole
 from vtrans.data.tensors import Frames
 from vtrans.data.worlds.drawing import Array, blend, bounce, disc, smooth, square, to_bytes
+from vtrans.data.worlds.motion import Motion, Things, exact_motion
 from vtrans.data.worlds.world import Domain, World
 from vtrans.errors import refusal
 
@@ -71,6 +72,26 @@ class Shapes(World[ShapesScene]):
         """Renders a scene in the look of a domain."""
         look = self._frame_x if domain == "x" else self._frame_y
         return np.stack([to_bytes(look(scene, t)) for t in range(len(scene.disc.rows))])
+
+    def motion(self, scene: ShapesScene, domain: Domain) -> Motion:
+        """How the disc and the squares move; the background stands still, whichever the domain."""
+        shapes = (scene.disc, *scene.squares)
+
+        def thing_at(t: int, rows: Array, columns: Array) -> Things:
+            things = np.zeros(rows.shape, np.int64)
+            for number, shape in enumerate(shapes, 1):
+                down, right = np.abs(rows - shape.rows[t]), np.abs(columns - shape.columns[t])
+                round_ = shape is scene.disc
+                distance = np.sqrt(down * down + right * right) if round_ else np.maximum(down, right)
+                things[distance <= shape.extent] = number
+            return things
+
+        def moved(t: int, things: Things, rows: Array, columns: Array) -> tuple[Array, Array]:
+            down = np.array([0.0, *(shape.rows[t + 1] - shape.rows[t] for shape in shapes)])
+            right = np.array([0.0, *(shape.columns[t + 1] - shape.columns[t] for shape in shapes)])
+            return rows + down[things], columns + right[things]
+
+        return exact_motion(thing_at, moved, height=self.size, width=self.size, length=len(scene.disc.rows))
 
     def _moving(self, random: np.random.Generator, length: int, *, least: float, greatest: float) -> Moving:
         extent = self.size * (least + (greatest - least) * random.random())

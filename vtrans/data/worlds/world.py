@@ -1,6 +1,7 @@
 """What a synthetic world is: scenes that can be drawn in two looks."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar, Generic, Literal, TypeVar
 
@@ -9,10 +10,28 @@ import numpy as np
 from vtrans.data.checks import whole
 from vtrans.data.sequences import ArraySequence, FrameSource
 from vtrans.data.tensors import Frames
+from vtrans.data.worlds.motion import Motion
 from vtrans.errors import refusal
 
 Domain = Literal["x", "y"]
 Scene = TypeVar("Scene")
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Held-out clips in both looks, and how everything in them moves.
+
+    Attributes:
+        x: uint8 frames of X, ``(count, length, height, width, 3)``.
+        y: The same scenes in the look of Y.
+        motion_x: What moves in X; its arrays have the clips as their first axis.
+        motion_y: What moves in Y.
+    """
+
+    x: Frames
+    y: Frames
+    motion_x: Motion
+    motion_y: Motion
 
 
 class World(ABC, Generic[Scene]):
@@ -44,6 +63,10 @@ class World(ABC, Generic[Scene]):
     def render(self, scene: Scene, domain: Domain) -> Frames:
         """Renders a scene as uint8 frames ``(time, height, width, 3)`` in the look of a domain."""
 
+    @abstractmethod
+    def motion(self, scene: Scene, domain: Domain) -> Motion:
+        """How what a scene shows moves from each frame to the next, in the look of a domain."""
+
     def train(self, domain: Domain, *, sequences: int = 8, length: int = 64) -> FrameSource:
         """The training streams of a domain; those of the other one show other scenes.
 
@@ -66,7 +89,11 @@ class World(ABC, Generic[Scene]):
         streams = [self.render(self.scene(self._random(tag, i), length), domain) for i in range(sequences)]
         name = f"{self.name}/{domain}"
         return FrameSource(
-            [ArraySequence(frames, name=f"{name}/{i}", rate=self.rate) for i, frames in enumerate(streams)], name=name
+            [
+                ArraySequence(frames, name=f"{name}/{i}", rate=self.rate, continuous=True)
+                for i, frames in enumerate(streams)
+            ],
+            name=name,
         )
 
     def pairs(self, count: int = 8, length: int = 8) -> tuple[Frames, Frames]:
@@ -87,6 +114,32 @@ class World(ABC, Generic[Scene]):
         scenes = [self.scene(self._random(_PAIRS, i), length) for i in range(count)]
         x, y = (np.stack([self.render(scene, domain) for scene in scenes]) for domain in _DOMAINS)
         return x, y
+
+    def truth(self, count: int = 8, length: int = 8) -> Truth:
+        """The held-out clips of :meth:`pairs`, with how everything in them moves.
+
+        Args:
+            count: How many clips.
+            length: Frames of each, at least 2.
+
+        Returns:
+            The clips in both looks, and their exact motion.
+
+        Raises:
+            ValueError: If a number is out of range.
+        """
+        whole("length", length, least=2)
+        x, y = self.pairs(count, length)
+        scenes = [self.scene(self._random(_PAIRS, i), length) for i in range(count)]
+        motions = {
+            domain: Motion(
+                flow=np.stack([motion.flow for motion in of_domain]),
+                occluded=np.stack([motion.occluded for motion in of_domain]),
+            )
+            for domain in _DOMAINS
+            for of_domain in [[self.motion(scene, domain) for scene in scenes]]
+        }
+        return Truth(x=x, y=y, motion_x=motions["x"], motion_y=motions["y"])
 
     def _random(self, tag: int, number: int) -> np.random.Generator:
         return np.random.default_rng([tag, self.seed, number])

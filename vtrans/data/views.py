@@ -1,0 +1,202 @@
+"""Sequences seen through others: some of the frames, or each of them changed. Nothing is copied."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from itertools import islice
+
+from vtrans.data.checks import whole
+from vtrans.data.sequences import FrameSource, Origin, Sequence
+from vtrans.data.tensors import Frames
+from vtrans.errors import refusal
+
+
+class Part(Sequence):
+    """Consecutive frames of another sequence, such as one shot of a film.
+
+    A part of a part is a part of the whole sequence.
+
+    Attributes:
+        whole: The sequence it is part of.
+        start: Position of its first frame there.
+
+    Args:
+        sequence: The sequence.
+        start: Its first frame.
+        stop: The frame after its last.
+
+    Raises:
+        ValueError: If there are no such frames.
+
+    Example:
+        >>> import numpy as np
+        >>> from vtrans.data import ArraySequence
+        >>> ramp = ArraySequence(np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1), name="ramp")
+        >>> Part(ramp, 2, 5).read(0, 3).ravel().tolist()
+        [2, 3, 4]
+    """
+
+    def __init__(self, sequence: Sequence, start: int, stop: int) -> None:
+        if not 0 <= start < stop <= sequence.length:
+            allowed = f"start before stop, from 0 to {sequence.length}, the frames of {sequence.name}"
+            raise ValueError(refusal("start and stop", allowed=allowed, got=f"{start} and {stop}"))
+        self.whole, before = whole_and_start(sequence)
+        self.start = before + start
+        self._length = stop - start
+        self.name = f"{self.whole.name}[{self.start}:{self.start + self._length}]"
+        self.height, self.width, self.channels = sequence.height, sequence.width, sequence.channels
+        self.rate, self.in_memory = sequence.rate, sequence.in_memory
+        self.continuous, self.discrete = sequence.continuous, sequence.discrete
+
+    @property
+    def length(self) -> int:
+        """Number of frames."""
+        return self._length
+
+    @property
+    def origin(self) -> Origin | None:
+        """That of the whole, and which frames of it."""
+        origin = self.whole.origin
+        frames = f"frames {self.start} to {self.start + self._length}"
+        return None if origin is None else Origin(origin.files, (*origin.reading, frames))
+
+    def _read(self, positions: range) -> Frames:
+        return self.whole._read(range(positions.start + self.start, positions.stop + self.start, positions.step))
+
+    def stream(self) -> Iterator[Frames]:
+        """Yields every frame in order."""
+        if self.start == 0:
+            yield from islice(self.whole.stream(), self._length)
+        else:
+            yield from super().stream()
+
+
+class Changed(Sequence):
+    """A sequence with each of its frames changed, one at a time; a base for such views.
+
+    Attributes:
+        seen: The sequence whose frames are changed.
+
+    Args:
+        sequence: The sequence.
+        reading: The change in words that tell it from every other one, for caches.
+        channels: Channels of a frame afterwards.
+        discrete: Whether the colours stand for classes afterwards.
+    """
+
+    def __init__(self, sequence: Sequence, *, reading: str, channels: int, discrete: bool = False) -> None:
+        self.seen, self._reading = sequence, reading
+        self.name, self.rate = sequence.name, sequence.rate
+        self.height, self.width, self.channels = sequence.height, sequence.width, channels
+        self.continuous, self.discrete = sequence.continuous, discrete
+
+    @abstractmethod
+    def change(self, frames: Frames) -> Frames:
+        """The changed frames, ``(time, height, width, channels)`` of 8 bits before and after."""
+
+    @property
+    def length(self) -> int:
+        """Number of frames."""
+        return self.seen.length
+
+    @property
+    def origin(self) -> Origin | None:
+        """That of the sequence that is changed, and how."""
+        origin = self.seen.origin
+        return None if origin is None else Origin(origin.files, (*origin.reading, self._reading))
+
+    def _read(self, positions: range) -> Frames:
+        return self.change(self.seen._read(positions))
+
+    def stream(self) -> Iterator[Frames]:
+        """Yields every frame in order."""
+        for frame in self.seen.stream():
+            yield self.change(frame[None])[0]
+
+
+def whole_and_start(sequence: Sequence) -> tuple[Sequence, int]:
+    """The sequence that a part belongs to and where the part starts in it; any other sequence itself, and 0."""
+    return (sequence.whole, sequence.start) if isinstance(sequence, Part) else (sequence, 0)
+
+
+def time_range(source: FrameSource, start: float, stop: float) -> FrameSource:
+    """The frames of a source between two moments of its whole time, all its sequences one after the other.
+
+    Args:
+        source: The source.
+        start: Share of the frames that lie before, from 0.
+        stop: Share of the frames that lie before the end, up to 1.
+
+    Returns:
+        The sequences, or parts of them, that lie between.
+
+    Raises:
+        ValueError: If there is no frame between, or the shares are out of order.
+
+    Example:
+        >>> import numpy as np
+        >>> from vtrans.data import open_source
+        >>> time_range(open_source(np.zeros((10, 3, 4, 4), dtype=np.uint8)), 0.5, 1.0).length
+        5
+    """
+    if not 0 <= start < stop <= 1:
+        raise ValueError(refusal("start and stop", allowed="0 <= start < stop <= 1", got=f"{start} and {stop}"))
+    return frames_between(source, round(start * source.length), round(stop * source.length))
+
+
+def split(source: FrameSource, held_out: float, *, gap: int | None = None) -> tuple[FrameSource, FrameSource]:
+    """Splits a source into a part to train on and one that is held out: the end of its time.
+
+    Frames next to each other look alike. So the held-out part is one range of time, and between the two parts a gap is
+    left out where they meet inside a sequence.
+
+    Args:
+        source: The source.
+        held_out: Share of the frames that is held out, above 0 and below 1.
+        gap: Frames left out between the parts where the border falls inside a sequence. Default: a second's worth, or
+            25 frames where the rate isn't known; of short sources at most a twentieth.
+
+    Returns:
+        ``(train, held_out)``.
+
+    Raises:
+        ValueError: If the share is out of range, or a part would be empty.
+
+    Example:
+        >>> import numpy as np
+        >>> from vtrans.data import open_source
+        >>> train, test = split(open_source(np.zeros((100, 3, 4, 4), dtype=np.uint8)), 0.2, gap=5)
+        >>> train.length, test.length
+        (75, 20)
+    """
+    if not 0 < held_out < 1:
+        raise ValueError(refusal("held_out", allowed="a share above 0 and below 1", got=held_out))
+    border = source.length - max(1, round(held_out * source.length))
+    before = 0
+    ends = [0]
+    for sequence in source.sequences:
+        before += sequence.length
+        ends.append(before)
+    rate = source.sequences[0].rate
+    second = round(rate) if rate else 25
+    space = whole("gap", gap, least=0) if gap is not None else min(second, source.length // 20)
+    stop = border if border in ends else border - space
+    if stop < 1:
+        allowed = "enough frames for two parts"
+        fix = "Lower held_out or gap, or add frames."
+        raise ValueError(refusal("source", allowed=allowed, got=f"{source.length} in {source.name}", fix=fix))
+    return frames_between(source, 0, stop), frames_between(source, border, source.length)
+
+
+def frames_between(source: FrameSource, start: int, stop: int) -> FrameSource:
+    """The frames ``start`` to ``stop`` of a source, counted over all its sequences."""
+    before = 0
+
+    def cut(sequence: Sequence) -> list[Sequence]:
+        nonlocal before
+        first, last = max(start - before, 0), min(stop - before, sequence.length)
+        before += sequence.length
+        if first >= last:
+            return []
+        return [sequence] if (first, last) == (0, sequence.length) else [Part(sequence, first, last)]
+
+    return source.map(cut)
