@@ -9,7 +9,12 @@ from vtrans.data import Clips, batches, worlds
 from vtrans.data.worlds.drawing import bounce, disc, square
 
 # Of held-out pairs at size 32, count 2, length 3, seed 0: the same bytes on every machine.
-FINGERPRINTS = {"shapes": "17c8e6a4b9f32e00"}
+FINGERPRINTS = {
+    "motion_keyed": "192593a3c20b7b23",
+    "retarget": "6023b46a1e113266",
+    "shapes": "17c8e6a4b9f32e00",
+    "street": "899d37affea2246d",
+}
 
 
 @pytest.fixture(params=list(worlds))

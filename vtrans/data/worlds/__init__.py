@@ -2,12 +2,19 @@
 
 from typing import Any
 
-from vtrans.data.worlds.motion import Motion
+from vtrans.data.worlds.motion import Motion, exact_motion
+from vtrans.data.worlds.motion_keyed import MotionKeyed
+from vtrans.data.worlds.pairing import pairing_share
+from vtrans.data.worlds.retarget import Retarget
 from vtrans.data.worlds.shapes import Shapes
+from vtrans.data.worlds.street import Street
 from vtrans.data.worlds.world import Domain, Truth, World
 from vtrans.registry import Registry
 
-__all__ = ["Domain", "Motion", "Truth", "World", "worlds"]
+__all__ = ["Domain", "Motion", "Truth", "World", "exact_motion", "pairing_share", "worlds"]
 
 worlds: Registry[World[Any]] = Registry("world", where="vtrans.data.worlds")
 worlds.add(Shapes.name, Shapes)
+worlds.add(MotionKeyed.name, MotionKeyed)
+worlds.add(Retarget.name, Retarget)
+worlds.add(Street.name, Street)

@@ -1,0 +1,5 @@
+"""A drive along a street, as images or as labels."""
+
+from vtrans.data.worlds.street.street import Street, palette
+
+__all__ = ["Street", "palette"]
