@@ -11,6 +11,7 @@ from data_layer.media import encode, images, moving
 from PIL import Image
 
 from vtrans.data import FrameSource, open_source
+from vtrans.data.palettes import Palette
 
 
 def only(path, **options):
@@ -96,6 +97,24 @@ def test_a_camera_s_orientation_is_applied(tmp_path):
     photo = only(tmp_path / "a.png")
     assert (photo.height, photo.width) == (48, 32)
     np.testing.assert_array_equal(photo.read(0, 1)[0], np.rot90(moving(1)[0], -1))
+
+
+def test_an_orientation_that_follows_the_pixels(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    Image.fromarray(moving(1)[0]).save(tmp_path / "a.png", exif=exif)
+    content = (tmp_path / "a.png").read_bytes()
+    start, end = content.index(b"eXIf") - 4, content.index(b"IEND") - 4
+    stop = start + 12 + int.from_bytes(content[start : start + 4], "big")
+    (tmp_path / "a.png").write_bytes(content[:start] + content[stop:end] + content[start:stop] + content[end:])
+    np.testing.assert_array_equal(only(tmp_path / "a.png").read(0, 1)[0], np.rot90(moving(1)[0]))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".bmp"])
+def test_a_folder_is_opened_without_decoding_its_images(tmp_path, suffix, monkeypatch):
+    images(tmp_path, moving(3), suffix=suffix)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda self: pytest.fail("it decodes"))
+    assert only(tmp_path).length == 3
 
 
 @pytest.mark.parametrize("make", [np.asarray, torch.from_numpy])
@@ -241,3 +260,32 @@ def test_a_folder_renamed_by_a_link_keeps_its_meaning(tmp_path):
     shutil.copytree(tmp_path / "trainA", tmp_path / "copy")
     assert only(tmp_path / "copy").length == 1
     assert only(tmp_path / "trainA").length == 3
+
+
+def test_channels(tmp_path):
+    frames = moving(3)
+    images(tmp_path / "walk", frames)
+    grey = only(tmp_path / "walk", channels="grey")
+    assert (grey.channels, grey.discrete) == (1, False)
+    np.testing.assert_array_equal(grey.read(2, 1)[0, ..., 0], np.asarray(Image.fromarray(frames[2]).convert("L")))
+    palette = Palette(names=("dark", "bright"), colours=np.uint8([[0, 0, 0], [255, 255, 255]]))
+    palette.save(tmp_path / "palette.json")
+    expected = np.where(frames.astype(int).sum(-1, keepdims=True) > 382, 255, 0)
+    for given in (palette, tmp_path / "palette.json", str(tmp_path / "palette.json")):
+        labels = only(tmp_path / "walk", channels="labels", palette=given)
+        assert labels.discrete
+        np.testing.assert_array_equal(labels.read(0, 3), np.broadcast_to(expected, frames.shape))
+    broken = tmp_path / "walk" / "frame9.png"
+    broken.write_bytes(b"")
+    assert open_source(tmp_path / "walk", channels="grey", on_error="skip").skipped[0].path == broken
+    already_open = open_source(tmp_path / "walk", on_error="skip")
+    assert open_source(already_open, channels="grey").channels == 1
+
+
+def test_samples_by_name(tmp_path, monkeypatch, real_clips):
+    assert only("sample:carphone_pristine").length == 120
+    with pytest.raises(ValueError, match="carphone"):
+        open_source("sample:carphone")
+    monkeypatch.chdir(tmp_path)
+    images(tmp_path / "sample:bikes", moving(2))
+    assert only("sample:bikes").length == 2, "what lies there comes first"

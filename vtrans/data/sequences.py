@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vtrans.data.checks import whole
+from vtrans.data.checks import counted, whole
 from vtrans.data.tensors import Frames, check_frames, tensor_to_frames
 from vtrans.errors import refusal
 
@@ -143,12 +143,26 @@ class ArraySequence(Sequence):
         return self._frames[positions.start : positions.stop : positions.step].copy()
 
 
+@dataclass(frozen=True)
+class Skipped:
+    """A file or folder that was passed over because it can't be used.
+
+    Attributes:
+        path: The file or folder.
+        reason: What is wrong with it, and what can be done.
+    """
+
+    path: Path
+    reason: str
+
+
 class FrameSource:
     """Ordered streams of frames of one domain: one or several sequences with the same channels.
 
     Args:
         sequences: At least one sequence.
         name: What to call the source in messages.
+        skipped: What was passed over when it was opened.
 
     Raises:
         ValueError: If there is no sequence, or their channels differ.
@@ -159,9 +173,10 @@ class FrameSource:
         (5, 3)
     """
 
-    def __init__(self, sequences: Iterable[Sequence], *, name: str) -> None:
+    def __init__(self, sequences: Iterable[Sequence], *, name: str, skipped: Iterable[Skipped] = ()) -> None:
         self.sequences: tuple[Sequence, ...] = tuple(sequences)
         self.name = name
+        self.skipped: tuple[Skipped, ...] = tuple(skipped)
         if not self.sequences:
             raise ValueError(refusal("sequences", allowed="at least one sequence", got=f"none in {name}"))
         channels = sorted({sequence.channels for sequence in self.sequences})
@@ -192,7 +207,28 @@ class FrameSource:
             >>> source.map(lambda sequence: [sequence, sequence]).length
             10
         """
-        return FrameSource([made for sequence in self.sequences for made in change(sequence)], name=self.name)
+        made = [made for sequence in self.sequences for made in change(sequence)]
+        return FrameSource(made, name=self.name, skipped=self.skipped)
+
+    def skipped_summary(self, *, most: int = 5) -> str:
+        """What was passed over, in words; empty if nothing was.
+
+        Args:
+            most: How many files are named with their reasons.
+
+        Example:
+            >>> sequence = ArraySequence(np.zeros((5, 4, 6, 3), dtype=np.uint8))
+            >>> skipped = [Skipped(Path("b.mp4"), "an empty file")]
+            >>> print(FrameSource([sequence], name="clips", skipped=skipped).skipped_summary())
+            clips: skipped 1 file that can't be used.
+              b.mp4: an empty file
+        """
+        if not self.skipped:
+            return ""
+        files = counted(len(self.skipped), "file")
+        lines = [f"{self.name}: skipped {files} that can't be used."]
+        lines += [f"  {skipped.path}: {skipped.reason}" for skipped in self.skipped[:most]]
+        return "\n".join([*lines, f"  and {len(self.skipped) - most} more"] if len(self.skipped) > most else lines)
 
     def __repr__(self) -> str:
         return f"FrameSource({self.name!r}, {len(self.sequences)} sequence{'s' * (len(self.sequences) > 1)})"
