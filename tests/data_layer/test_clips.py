@@ -9,6 +9,8 @@ from data_layer.media import encode, images, moving
 
 from vtrans.data import ArraySequence, Clips, FrameSource, batches, frames_to_tensor, open_source
 from vtrans.data.tensors import resize_frames
+from vtrans.data.transforms import Jitter
+from vtrans.data.videos import VideoSequence
 
 
 def ramp(*lengths, side=8, first=0):
@@ -72,12 +74,16 @@ def test_range_shape_and_one_crop_and_flip_for_a_whole_clip():
 
 
 @pytest.mark.parametrize("size", [None, 24, (20, 30)])
-def test_decoding_on_demand_gives_the_same_numbers_as_memory(tmp_path, size):
+def test_memory_disk_and_decoding_on_demand_give_the_same_numbers(tmp_path, size):
     source = open_source(encode(tmp_path / "v.mp4", moving(40), options={"g": "8", "crf": "10"}))
-    kept, decoded = (Clips(source, stride=2, size=size, crop=16, flip=True, memory=m) for m in (1 << 20, 0))
-    for index in range(0, len(kept), 7):
-        torch.testing.assert_close(decoded.clip(2, index), kept.clip(2, index), rtol=0, atol=0)
-    assert kept._kept and not decoded._kept
+    memory, disk, no = (
+        Clips(source, stride=2, size=size, crop=16, flip=True, cuts=False, memory=m, cache=c)
+        for m, c in ((1 << 20, True), (0, True), (0, False))
+    )
+    assert (memory.kept, disk.kept, no.kept) == ("memory", "disk", "no")
+    for index in range(0, len(memory), 7):
+        torch.testing.assert_close(disk.clip(2, index), memory.clip(2, index), rtol=0, atol=0)
+        torch.testing.assert_close(no.clip(2, index), memory.clip(2, index), rtol=0, atol=0)
 
 
 def test_clips_of_a_real_video_are_its_frames(real_clips):
@@ -102,6 +108,66 @@ def test_short_sequences_are_passed_over_and_sizes_may_differ_when_loaded_alike(
         match=r"source: expected frames of one size \(height x width\), got a of 16x16, b of 20x24. Pass size=",
     ):
         Clips(source)
+
+
+def scenes(*lengths):
+    """A sequence of scenes, plain but for a step from frame to frame: 0, 1, …, then 100, 101, …"""
+    return FrameSource([ArraySequence(np.concatenate([s._frames for s in ramp(*lengths).sequences]))], name="film")
+
+
+def test_a_clip_never_crosses_a_scene_cut():
+    film = scenes(5, 3, 4)
+    clips = Clips(film, length=4)
+    assert [sequence.length for sequence in clips.source.sequences] == [5, 3, 4]
+    drawn = sorted(levels(clips.clip(0, i)) for i in range(len(clips)))
+    assert drawn == [[0, 1, 2, 3], [1, 2, 3, 4], [200, 201, 202, 203]]
+    assert len(Clips(film, length=4, cuts=False)) == 9
+    # Single frames need no search.
+    assert len(Clips(film, length=1).source.sequences) == 1
+    with pytest.raises(ValueError, match="got 5 in the longest shot, .* add frames, or pass cuts=False."):
+        Clips(film, length=6)
+
+
+def test_shots_of_a_real_video_share_one_decoding(real_clips, monkeypatch):
+    clips = Clips(open_source(real_clips["bikes"]), size=32)
+    assert [sequence.start for sequence in clips.source.sequences] == [0, 30, 76, 137, 187, 242]
+    passes = []
+    stream = VideoSequence.stream
+    monkeypatch.setattr(VideoSequence, "stream", lambda self: passes.append(self) or stream(self))
+    for index in range(len(clips)):
+        clips.clip(0, index)
+    assert len(passes) == 1
+
+
+def test_colours_change_after_the_crop_and_the_flip_were_drawn():
+    jitter = Jitter(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1)
+    source = FrameSource([ArraySequence(moving(9), name="moving")], name="moving")
+    options = {"crop": 16, "flip": True, "cuts": False}
+    plain, jittered, again = (Clips(source, jitter=j, **options) for j in (None, jitter, jitter))
+    seen = set()
+    for index in range(len(plain)):
+        random = np.random.default_rng([2, 0, 0, 0, 1, index])
+        random.integers(17), random.integers(33), random.random()
+        colouring = jitter.draw(random)
+        seen.add(colouring)
+        expected = jitter.apply(plain.clip(1, index), colouring)
+        torch.testing.assert_close(jittered.clip(1, index), expected, rtol=0, atol=0)
+        torch.testing.assert_close(again.clip(1, index), expected, rtol=0, atol=0)
+    assert len(seen) == len(plain)
+
+
+def test_colours_that_may_not_change():
+    labels = ArraySequence(np.zeros((5, 8, 8, 3), np.uint8), name="labels")
+    labels.discrete = True
+    message = "jitter: expected None for film, got a Jitter. The colours of its frames stand for classes."
+    with pytest.raises(ValueError, match=message):
+        Clips(FrameSource([labels], name="film"), jitter=Jitter(hue=0.1))
+    with pytest.raises(TypeError, match="jitter: expected None or a Jitter, got float"):
+        Clips(ramp(5), jitter=0.1)
+    grey = FrameSource([ArraySequence(np.zeros((5, 8, 8, 1), np.uint8), name="grey")], name="grey")
+    with pytest.raises(ValueError, match="saturation: expected no change"):
+        Clips(grey, jitter=Jitter(saturation=0.1))
+    assert Clips(grey, jitter=Jitter(brightness=0.1)).clip(0, 0).shape == (3, 1, 8, 8)
 
 
 def test_batches_are_unpaired_and_continue_anywhere():
@@ -144,6 +210,9 @@ def test_batches_of_sources_of_different_lengths():
         ),
         ({"crop": (4, 7), "size": 6}, ValueError, "crop: expected at most the 6x6"),
         ({"flip": 1}, TypeError, "flip: expected True or False, got 1"),
+        ({"cuts": 1}, TypeError, "cuts: expected True or False, got 1"),
+        ({"cache": "no"}, TypeError, "cache: expected True or False, got 'no'"),
+        ({"cache_bytes": -1}, ValueError, "cache_bytes: expected a whole number of at least 0, got -1"),
         (
             {"length": 4, "stride": 2},
             ValueError,

@@ -45,3 +45,10 @@ def test_resizing_is_the_usual_bicubic(size):
 def test_what_is_refused(call, argument, error, message):
     with pytest.raises(error, match=message):
         call(argument)
+
+
+@pytest.mark.parametrize("size", [(5, 7), (20, 30), (10, 12)])
+def test_the_nearest_pixel_is_that_at_the_centre(size):
+    frames = np.random.default_rng(0).integers(0, 256, (2, 10, 12, 3), dtype=np.uint8)
+    rows, columns = (((np.arange(n) + 0.5) * m // n).astype(int) for n, m in zip(size, (10, 12), strict=True))
+    np.testing.assert_array_equal(resize_frames(frames, size, nearest=True), frames[:, rows][:, :, columns])

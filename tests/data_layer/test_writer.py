@@ -1,7 +1,9 @@
 """Writers: what is written comes back, and a failure leaves nothing behind."""
 
+import os
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from data_layer.media import moving
@@ -105,6 +107,58 @@ def test_an_exception_in_the_frames_leaves_the_old_file(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
+def test_frames_at_times_of_their_own(tmp_path, suffix):
+    times = [Fraction(n, 1000) for n in (5000, 5040, 5041, 5500, 5900)]
+    with VideoWriter(tmp_path / f"out{suffix}", size=(16, 16), rate=5, tick=Fraction(1, 1000)) as writer:
+        for at in times:
+            writer.write(FRAME, at)
+    with av.open(str(writer.path)) as container:
+        shown = [frame.pts * frame.time_base for frame in container.decode(video=0)]
+    assert shown == [at - 5 for at in times]
+
+
+def test_times_that_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="a format that keeps times, got .avi"):
+        VideoWriter(tmp_path / "out.avi", size=(16, 16), rate=5, tick=Fraction(1, 25))
+    with pytest.raises(ValueError, match="at: expected the time of every frame"):
+        with VideoWriter(tmp_path / "out.mp4", size=(16, 16), rate=5, tick=Fraction(1, 25)) as writer:
+            writer.write(FRAME)
+    with pytest.raises(ValueError, match="at: expected a time after the frame before, got 2 s"):
+        with VideoWriter(tmp_path / "out.mp4", size=(16, 16), rate=5, tick=Fraction(1, 25)) as writer:
+            writer.write(FRAME, Fraction(2))
+            writer.write(FRAME, Fraction(2))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out"])
+def test_the_first_error_is_not_hidden_by_one_of_clearing_up(tmp_path, monkeypatch, name):
+    def broken(self):
+        raise OSError("while clearing up")
+
+    with pytest.raises(RuntimeError, match="the first"):
+        with open_writer(tmp_path / name, size=(16, 16), rate=25) as writer:
+            writer.write(FRAME)
+            monkeypatch.setattr(type(writer), "_remove", broken)
+            raise RuntimeError("the first")
+
+
+def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(tmp_path, monkeypatch):
+    write_frames(tmp_path / "out", [FRAME, FRAME])
+    replace = os.replace
+
+    def broken(source, target):
+        if "partial" in str(source):
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="No space left on device"):
+        patched.setattr(os, "replace", broken)
+        write_frames(tmp_path / "out", [FRAME], overwrite=True)
+    assert len(list((tmp_path / "out").iterdir())) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 @pytest.mark.parametrize("name", ["out.mp4", "out"])
 def test_overwriting_must_be_asked_for(tmp_path, name):
     def write(count, **options):
@@ -179,6 +233,7 @@ def test_closing_twice_and_writing_after(tmp_path):
         ("a.mp4", {"rate": -5}, ValueError, "rate: expected"),
         ("a.mp4", {"rate": float("nan")}, ValueError, "rate: expected"),
         ("a.mp4", {"rate": 1e-9}, ValueError, "rate: expected"),
+        ("a.mp4", {"rate": 10**12}, ValueError, "rate: expected"),
         ("a.mp4", {"rate": None}, TypeError, "rate: expected"),
         ("a", {"rate": "25"}, TypeError, "rate: expected"),
         ("a.mp4", {"size": (0, 4)}, ValueError, "size: expected"),

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import os
+import sqlite3
 from collections.abc import Iterable
+from contextlib import closing, suppress
 from pathlib import Path
 
 from vtrans.data.sequences import Origin
@@ -44,14 +46,37 @@ def fingerprint(origin: Origin, settings: Iterable[object] = ()) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-_contents: dict[tuple[str, int, int, int], str] = {}
-
-
 def _content(path: Path) -> str:
-    """Digest of a file's content; computed once in a process unless the file changes."""
+    """Digest of a file's content; remembered as long as its place, size and time of change stay the same."""
     status = path.stat()
-    key = (str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ino)
-    if key not in _contents:
+    key = f"{path.resolve()}/{status.st_size}/{status.st_mtime_ns}/{status.st_ino}"
+    known = _digests.get(key) or _remembered_digest(key)
+    if known is None:
         with path.open("rb") as file:
-            _contents[key] = hashlib.file_digest(file, "sha256").hexdigest()
-    return _contents[key]
+            known = hashlib.file_digest(file, "sha256").hexdigest()
+        _remember_digest(key, known)
+    _digests[key] = known
+    return known
+
+
+_digests: dict[str, str] = {}
+
+
+def _remembered_digest(key: str) -> str | None:
+    with suppress(OSError, sqlite3.Error), closing(_digest_store()) as store:
+        row = store.execute("SELECT digest FROM digests WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+    return None
+
+
+def _remember_digest(key: str, digest: str) -> None:
+    with suppress(OSError, sqlite3.Error), closing(_digest_store()) as store, store:
+        store.execute("INSERT OR REPLACE INTO digests VALUES (?, ?)", (key, digest))
+
+
+def _digest_store() -> sqlite3.Connection:
+    store = sqlite3.connect(cache_folder("digests") / "digests.sqlite", timeout=5)
+    # What is lost when the machine fails is computed again.
+    store.execute("PRAGMA synchronous = OFF")
+    store.execute("CREATE TABLE IF NOT EXISTS digests (key TEXT PRIMARY KEY, digest TEXT)")
+    return store

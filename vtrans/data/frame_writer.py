@@ -4,7 +4,8 @@ import os
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -59,7 +60,7 @@ class FrameWriter(ABC):
         """Refuses a target that may not be written."""
 
     @abstractmethod
-    def _add(self, frame: Frames) -> None:
+    def _add(self, frame: Frames, at: Fraction | None) -> None:
         """Writes one checked frame."""
 
     @abstractmethod
@@ -74,11 +75,12 @@ class FrameWriter(ABC):
     def _place(self) -> None:
         """Gives the temporary output the target's name."""
 
-    def write(self, frame: Frames) -> None:
+    def write(self, frame: Frames, at: Fraction | None = None) -> None:
         """Appends a frame.
 
         Args:
             frame: uint8 array ``(height, width, 3)``, RGB, of the size announced.
+            at: Seconds at which it is shown, where the output keeps times of its own.
 
         Raises:
             OSError: If it cannot be written.
@@ -93,7 +95,7 @@ class FrameWriter(ABC):
         if frame.shape != (*self.size, 3):
             raise ValueError(refusal("frame", allowed=f"shape {(*self.size, 3)}", got=f"shape {frame.shape}"))
         with self._writing():
-            self._add(frame)
+            self._add(frame, at)
         self.count += 1
 
     def close(self) -> Path:
@@ -127,7 +129,9 @@ class FrameWriter(ABC):
         """Gives up: removes what was written so far and leaves the target as it was."""
         if not self._closed:
             self._closed = True
-            self._remove()
+            # What went wrong before matters more than what goes wrong now.
+            with suppress(Exception):
+                self._remove()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -99,6 +99,16 @@ class Sequence(ABC):
         for position in range(self.length):
             yield self._read(range(position, position + 1))[0]
 
+    def timed(self) -> Iterator[tuple[Frames, Fraction | None]]:
+        """Yields every frame in order with the time in seconds at which its file shows it; None where nothing says it.
+
+        Example:
+            >>> [at for _, at in ArraySequence(np.zeros((2, 4, 4, 3), dtype=np.uint8)).timed()]
+            [None, None]
+        """
+        for frame in self.stream():
+            yield frame, None
+
     def __repr__(self) -> str:
         rate = f", {self.rate} frames/s" if self.rate else ""
         return f"{type(self).__name__}({self.name!r}, {self.height}x{self.width}{rate})"

@@ -30,8 +30,10 @@ def frames_to_tensor(frames: Frames) -> Tensor:
         torch.Size([2, 3, 4, 6])
     """
     check_frames("frames", frames)
-    tensor = torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2)))
-    return tensor.to(torch.float32).div_(127.5).sub_(1.0)
+    # Not with PyTorch, whose threads would contend with those of the training for work that one does in no time.
+    values = np.divide(np.ascontiguousarray(frames.transpose(0, 3, 1, 2)), np.float32(127.5), dtype=np.float32)
+    values -= np.float32(1.0)
+    return torch.from_numpy(values)
 
 
 def tensor_to_frames(tensor: Tensor) -> Frames:
@@ -70,12 +72,13 @@ def tensor_to_frames(tensor: Tensor) -> Frames:
     return np.ascontiguousarray(levels.permute(0, 2, 3, 1).numpy())
 
 
-def resize_frames(frames: Frames, size: tuple[int, int]) -> Frames:
+def resize_frames(frames: Frames, size: tuple[int, int], *, nearest: bool = False) -> Frames:
     """Resizes frames with a bicubic filter that antialiases when it shrinks.
 
     Args:
         frames: uint8 array ``(time, height, width, channel)``.
         size: The new (height, width) in pixels.
+        nearest: Take the pixel nearest to each new one's centre instead, so that no colours are mixed.
 
     Returns:
         uint8 array ``(time, *size, channel)``; the same array if it has that size.
@@ -88,7 +91,10 @@ def resize_frames(frames: Frames, size: tuple[int, int]) -> Frames:
     if frames.shape[1:3] == tuple(size):
         return frames
     tensor = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
-    resized = torch.nn.functional.interpolate(tensor, size=size, mode="bicubic", antialias=True, align_corners=False)
+    if nearest:
+        resized = torch.nn.functional.interpolate(tensor, size=size, mode="nearest-exact")
+    else:
+        resized = torch.nn.functional.interpolate(tensor, size=size, mode="bicubic", antialias=True)
     return np.ascontiguousarray(resized.permute(0, 2, 3, 1).numpy())
 
 

@@ -21,11 +21,11 @@ class Preparation(TypedDict):
     flip: bool
 
 
-PRESETS: Mapping[str, Preparation] = MappingProxyType({"published": Preparation(size=286, crop=256, flip=True)})
+PRESETS: Mapping[str, Preparation] = MappingProxyType({"published": Preparation(size=286, crop=256, flip=False)})
 """How clips are prepared, by name: ``Clips(source, **PRESETS["published"])``.
 
 ``published`` is the preparation of the published training: loaded at 286x286 with a bicubic filter, cropped to a window
-of 256x256 anywhere, and mirrored half of the time.
+of 256x256 anywhere, and not mirrored: the published triplets never are, whatever ``--no_flip`` says.
 """
 
 

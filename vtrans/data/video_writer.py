@@ -1,11 +1,14 @@
 """Writing a video file, through PyAV."""
 
 import os
+from contextlib import suppress
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vtrans.data.audio import FORMATS, AudioCopy, check_audio
 from vtrans.data.frame_writer import FrameWriter, PathLike, already_there
 from vtrans.data.tensors import Frames
 from vtrans.errors import refusal
@@ -15,11 +18,11 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.video.stream import VideoStream
 
-WRITABLE_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm")
+WRITABLE_SUFFIXES = tuple(FORMATS)
 
 
 class VideoWriter(FrameWriter):
-    """Streams frames into a video file of exactly that size and rate, without audio.
+    """Streams frames into a video file of exactly that size and rate.
 
     H.264 at crf 18 (MPEG-4 part 2 where FFmpeg was built without it) for mp4, mov, mkv and avi; VP9 for webm. Colours
     are BT.709, tagged as such, with half the colour resolution where height and width are even, and the full one where
@@ -31,10 +34,14 @@ class VideoWriter(FrameWriter):
         rate: Frames a second: a whole number, a fraction, or a float, taken as the nearest fraction with a denominator
             of at most 1001.
         overwrite: Whether an existing file is replaced, at close.
+        tick: Seconds of a tick, for frames that are written each at a time of its own, ``write(frame, at)``, counted
+            from anywhere and rounded to ticks; ``rate`` is then their average. Without it frame n is shown at n / rate.
+        audio: A media file whose audio tracks are copied as they are, without being encoded again. The time of the
+            first frame in it is the ``at`` with which that is written; 0 if it is None.
 
     Raises:
         FileExistsError: If the file exists and isn't to be replaced.
-        ValueError: If the suffix is unknown or the rate isn't above 0.
+        ValueError: If the suffix is unknown, the rate isn't above 0, or the format cannot hold the audio.
 
     Example:
         >>> import tempfile
@@ -47,11 +54,24 @@ class VideoWriter(FrameWriter):
     """
 
     def __init__(
-        self, path: PathLike, *, size: tuple[int, int], rate: Fraction | int | float, overwrite: bool = False
+        self,
+        path: PathLike,
+        *,
+        size: tuple[int, int],
+        rate: Fraction | int | float,
+        overwrite: bool = False,
+        tick: Fraction | None = None,
+        audio: Path | None = None,
     ) -> None:
         self.rate = exact_rate(rate)
+        self._tick = tick or 1 / self.rate
+        self._even = tick is None
+        self._audio_path = audio
         super().__init__(path, size=size, overwrite=overwrite)
         self._container: OutputContainer | None = None
+        self._audio: AudioCopy | None = None
+        self._start_time = Fraction(0)
+        self._lead, self._last = 0, -1
 
     def _check_target(self) -> None:
         if self.path.suffix.lower() not in WRITABLE_SUFFIXES:
@@ -63,8 +83,13 @@ class VideoWriter(FrameWriter):
             raise FileExistsError(refusal(str(self.path), allowed="a file", got="a folder"))
         if self.path.exists() and not self.overwrite:
             raise FileExistsError(already_there(self.path))
+        if not self._even and self.path.suffix.lower() == ".avi":
+            fix = "Write to .mp4 or .mkv, or without times of the frames."
+            raise ValueError(refusal(str(self.path), allowed="a format that keeps times", got=".avi", fix=fix))
+        if self._audio_path is not None:
+            check_audio(self._audio_path, self.path)
 
-    def _start(self) -> None:
+    def _start(self, at: Fraction) -> None:
         import av
         from av.video.reformatter import Colorspace, VideoReformatter
 
@@ -76,7 +101,9 @@ class VideoWriter(FrameWriter):
         stream.height, stream.width = height, width
         stream.pix_fmt = "yuv420p" if even or codec == "mpeg4" else "yuv444p"
         context = stream.codec_context
-        context.time_base = 1 / self.rate
+        if codec == "mpeg4":
+            self._tick = self._tick.limit_denominator(65535)
+        context.time_base = self._tick
         context.color_range = 1
         self._colours = Colorspace.ITU601
         if codec != "mpeg4":  # which has no place for the tags, so that players assume BT.601
@@ -84,13 +111,30 @@ class VideoWriter(FrameWriter):
             context.colorspace = context.color_primaries = context.color_trc = 1
         self._stream = stream
         self._reformatter = VideoReformatter()
+        self._start_time = at
+        if self._audio_path is not None:
+            self._audio = AudioCopy(self._audio_path, self._container)
+            self._lead = self._audio.begin(at, self._tick)
 
-    def _add(self, frame: Frames) -> None:
+    def _position(self, at: Fraction | None) -> int:
+        """The tick at which the next frame is shown."""
+        if self._even:
+            return self._lead + self.count
+        if at is None:
+            raise ValueError(refusal("at", allowed="the time of every frame, as the writer has a tick", got="none"))
+        position = self._lead + round((at - self._start_time) / self._tick)
+        if position <= self._last:
+            why = "Frames are written in the order in which they are shown."
+            raise ValueError(refusal("at", allowed="a time after the frame before", got=f"{float(at):g} s", why=why))
+        return position
+
+    def _add(self, frame: Frames, at: Fraction | None) -> None:
         from av import VideoFrame
         from av.video.reformatter import ColorRange, Interpolation
 
         if self._container is None:
-            self._start()
+            self._start(at or Fraction(0))
+        position = self._position(at)
         picture = self._reformatter.reformat(
             VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"),
             format=self._stream.pix_fmt,
@@ -99,8 +143,11 @@ class VideoWriter(FrameWriter):
             dst_colorspace=self._colours,
             interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP,
         )
-        picture.pts, picture.time_base = self.count, 1 / self.rate
+        picture.pts, picture.time_base = position, self._tick
+        self._last = position
         self._mux(self._stream.encode(picture))
+        if self._audio is not None:
+            self._audio.copy(until=position * self._tick)
 
     def _mux(self, packets: list["Packet[VideoStream]"]) -> None:
         if self._container is not None:
@@ -108,10 +155,18 @@ class VideoWriter(FrameWriter):
 
     def _finish(self) -> None:
         self._mux(self._stream.encode(None))
+        if self._audio is not None:
+            self._audio.copy()
+            self._audio.close()
         if self._container is not None:
             self._container.close()
 
     def _remove(self) -> None:
+        if self._audio is not None:
+            self._audio.close()
+        # Without its name, a long file is not read and written once more to move its index to the start.
+        with suppress(OSError):
+            self._temporary.unlink(missing_ok=True)
         try:
             if self._container is not None:
                 self._container.close()
@@ -119,6 +174,8 @@ class VideoWriter(FrameWriter):
             self._temporary.unlink(missing_ok=True)
 
     def _place(self) -> None:
+        with self._temporary.open("rb+") as file:
+            os.fsync(file.fileno())
         os.replace(self._temporary, self.path)
 
 
@@ -135,7 +192,7 @@ def exact_rate(rate: object) -> Fraction:
     if not 0 < rate < float("inf"):
         raise ValueError(refusal("rate", allowed=allowed, got=rate))
     exact = Fraction(rate).limit_denominator(1001) if isinstance(rate, float) else Fraction(rate)
-    if exact <= 0:
+    if not 0 < exact.numerator < 2**31 > exact.denominator:
         raise ValueError(refusal("rate", allowed=allowed, got=rate))
     return exact
 

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -49,8 +50,6 @@ class VideoSequence(Sequence):
     once frames were counted.
 
     Attributes:
-        rate_varies: Whether frames follow each other at times that differ by more than a tenth; known once all of them
-            were streamed, before that False.
         damage: What is wrong with the file; known once all frames were decoded, before that empty.
 
     Args:
@@ -64,7 +63,6 @@ class VideoSequence(Sequence):
     def __init__(self, path: Path) -> None:
         self._path = path
         self.name = path.name
-        self.rate_varies = False
         self.damage = ""
         self._told = False
         self._stored = (0, 0)
@@ -101,19 +99,46 @@ class VideoSequence(Sequence):
 
     def stream(self) -> Iterator[Frames]:
         """Yields every frame in order, decoding as it goes."""
+        for frame, _ in self.timed():
+            yield frame
+
+    def timed(self) -> Iterator[tuple[Frames, Fraction | None]]:
+        """Yields every frame in order with the time in seconds at which the file shows it, None where it says none."""
         errors: list[str] = []
-        stamps: list[Any] = []
-        with self._open(errors) as (_, _stream, frames):
+        count, late = 0, 0
+        with self._open(errors) as (container, stream, frames):
             convert = self._converter()
-            for position, frame in enumerate(frames):
-                if "_index" in vars(self) and not self._index.agrees(position, frame):
+            for frame in frames:
+                if "_index" in vars(self) and not self._index.agrees(count, frame):
                     raise ValueError(self._changed())
-                yield convert(frame)
-                stamps.append(frame.pts)
-            if "_index" in vars(self) and len(stamps) < self.length:
+                if count == 0 and container.format.name == "avi":
+                    # AVI knows only when frames are decoded, some of them before the first one is shown.
+                    late = (frame.pts or 0) - (stream.start_time or 0)
+                known, tick = frame.pts, stream.time_base
+                yield convert(frame), None if known is None or tick is None else (known - late) * tick
+                count += 1
+            if "_index" in vars(self) and count < self.length:
                 raise ValueError(self._changed())
-        self.rate_varies = not errors and _varies(stamps)
-        self._tell_damage(errors, len(stamps))
+        self._tell_damage(errors, count)
+
+    def uneven_tick(self) -> Fraction | None:
+        """Seconds of a tick of the file if its frames are not shown evenly at its rate, else None.
+
+        It is even if frame n is shown within a tenth of a frame, or a tick, of n / rate. To know, the file is read
+        through once, without decoding.
+        """
+        if not self.rate:
+            return None
+        with self._open() as (container, stream, _):
+            tick = stream.time_base
+            shown = [packet.pts for packet in container.demux(stream) if packet.size and not packet.is_discard]
+        stamps = [stamp for stamp in shown if stamp is not None]
+        if tick is None or len(stamps) < len(shown) or len(set(stamps)) < len(stamps):
+            return None
+        stamps.sort()
+        allowed = max(tick, 1 / (10 * self.rate))
+        even = all(abs((stamp - stamps[0]) * tick - n / self.rate) <= allowed for n, stamp in enumerate(stamps))
+        return None if even else tick
 
     def _read(self, positions: range) -> Frames:
         before = [key for key in self._index.keys if key <= positions[0]]
@@ -322,15 +347,6 @@ def _frames(container: "InputContainer", stream: "VideoStream", errors: list[str
             if frame.is_corrupt:
                 errors.append("a frame decodes only in part")
             yield frame
-
-
-def _varies(stamps: list[Any]) -> bool:
-    """Whether time stamps are further from even than rounding to ticks makes them, by more than a tenth."""
-    if len(stamps) < 3 or any(stamp is None for stamp in stamps):
-        return False
-    gaps = [after - before for before, after in zip(stamps, stamps[1:], strict=False)]
-    spread = max(gaps) - min(gaps)
-    return bool(min(gaps) > 0 and spread > max(1, 0.1 * sum(gaps) / len(gaps)))
 
 
 def _display(frame: "VideoFrame", image: npt.NDArray[Pixel]) -> npt.NDArray[Pixel]:

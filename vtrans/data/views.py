@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import islice
 
 from vtrans.data.checks import whole
@@ -109,13 +110,25 @@ class Changed(Sequence):
 
     def stream(self) -> Iterator[Frames]:
         """Yields every frame in order."""
-        for frame in self.seen.stream():
-            yield self.change(frame[None])[0]
+        for frame, _ in self.timed():
+            yield frame
+
+    def timed(self) -> Iterator[tuple[Frames, Fraction | None]]:
+        """Yields every frame in order with the time of the one that is changed."""
+        for frame, at in self.seen.timed():
+            yield self.change(frame[None])[0], at
 
 
 def whole_and_start(sequence: Sequence) -> tuple[Sequence, int]:
     """The sequence that a part belongs to and where the part starts in it; any other sequence itself, and 0."""
     return (sequence.whole, sequence.start) if isinstance(sequence, Part) else (sequence, 0)
+
+
+def unchanged(sequence: Sequence) -> Sequence:
+    """The sequence whose frames a view changes, through any number of views; any other sequence itself."""
+    while isinstance(sequence, Changed):
+        sequence = sequence.seen
+    return sequence
 
 
 def time_range(source: FrameSource, start: float, stop: float) -> FrameSource:

@@ -42,7 +42,7 @@ class FrameFolderWriter(FrameWriter):
         if names and not self.overwrite:
             raise FileExistsError(already_there(self.path))
 
-    def _add(self, frame: Frames) -> None:
+    def _add(self, frame: Frames, at: Fraction | None) -> None:
         from PIL import Image
 
         self._temporary.mkdir(exist_ok=True)
@@ -55,21 +55,37 @@ class FrameFolderWriter(FrameWriter):
         shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _place(self) -> None:
+        # The old folder is moved away first: removing it takes a while, in which it would be there by half.
+        old = self._temporary.with_suffix(".old")
         if self.path.exists():
-            shutil.rmtree(self.path)
-        os.replace(self._temporary, self.path)
+            os.replace(self.path, old)
+        try:
+            os.replace(self._temporary, self.path)
+        except OSError:
+            if old.exists():
+                os.replace(old, self.path)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def open_writer(
-    path: PathLike, *, size: tuple[int, int], rate: Fraction | int | float, overwrite: bool = False
+    path: PathLike,
+    *,
+    size: tuple[int, int],
+    rate: Fraction | int | float,
+    overwrite: bool = False,
+    tick: Fraction | None = None,
+    audio: Path | None = None,
 ) -> FrameWriter:
     """Opens a writer for a path: a video file if it has a suffix, else a folder of PNG frames.
 
     Args:
         path: The target.
         size: (height, width) of every frame, in pixels.
-        rate: Frames a second; a folder has no place for it.
+        rate: Frames a second; a folder has no place for it, nor for the two below.
         overwrite: Whether an existing target is replaced, at close.
+        tick: Where frames have times of their own; see :class:`VideoWriter`.
+        audio: A file whose audio is copied; see :class:`VideoWriter`.
 
     Returns:
         The writer, to be used in a ``with`` block.
@@ -83,7 +99,7 @@ def open_writer(
         'FrameFolderWriter'
     """
     if Path(path).suffix:
-        return VideoWriter(path, size=size, rate=rate, overwrite=overwrite)
+        return VideoWriter(path, size=size, rate=rate, overwrite=overwrite, tick=tick, audio=audio)
     exact_rate(rate)
     return FrameFolderWriter(path, size=size, overwrite=overwrite)
 
