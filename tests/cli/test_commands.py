@@ -8,7 +8,6 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import pytest
 import torch
 import yaml
@@ -221,25 +220,6 @@ def test_a_place_that_cannot_be_written_is_named(run, capsys, name):
 def test_a_run_that_cannot_be_written_is_named(capsys):
     error = fails(capsys, "train", "gan", *WORLD, *QUICK, "--out", "/proc/foo")
     assert error.startswith("out: expected a place for a folder, got /proc/foo, which cannot be written (")
-
-
-@pytest.mark.filterwarnings("default:.*variable frame rate")
-@pytest.mark.parametrize("stamps", [[0, 1, 2, 5, 6], [0, 1, 2, 3, 4]], ids=["variable", "constant"])
-def test_a_variable_frame_rate_is_told(run, capsys, stamps):
-    with av.open("in.mp4", "w") as container:
-        stream = container.add_stream("mpeg4", rate=25)
-        stream.height = stream.width = 16
-        for stamp in stamps:
-            picture = av.VideoFrame.from_ndarray(torch.zeros(16, 16, 3, dtype=torch.uint8).numpy(), format="rgb24")
-            picture = picture.reformat(format="yuv420p")
-            picture.pts, picture.time_base = stamp, Fraction(1, 25)
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode(None))
-    assert main(["translate", str(run), "in.mp4", "out.mp4", "--to", "y"]) == 0
-    told = "in.mp4: variable frame rate: written at its average of " in capsys.readouterr().err
-    assert told == (stamps[-1] == 6)
-    assert main(["translate", str(run), "in.mp4", "out", "--to", "y"]) == 0
-    assert "variable" not in capsys.readouterr().err
 
 
 def test_outputs_are_never_replaced_unasked(run, capsys):

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from vtrans.cli.parsing import new_parser, parse
@@ -10,8 +16,9 @@ from vtrans.errors import refusal
 
 _DESCRIPTION = """\
 Translates a video or a folder of frames, frame by frame, with the same size, frame rate and number of frames.
-However long the video is, only a few frames are in memory at a time. A video that is stored rotated
-is written as players show it; one of variable frame rate gets its average.
+However long the video is, only a few batches are in memory at a time. A video that is stored rotated
+is written as players show it; where its frame rate varies, frames keep their times (in .avi it is averaged).
+The output appears under its name when it is complete.
 
   vtrans translate runs/ab a.mp4 translated.mp4 --to y
 """
@@ -31,45 +38,94 @@ def run(words: list[str]) -> int:
         help="A video file, or a folder (no suffix) for PNG frames; for several inputs a folder with one output each.",
     )
     parser.add_argument("--to", type=str, help="The domain to translate into: x or y. (required)")
-    parser.add_argument("--batch", type=int, default=8, help="Frames translated at a time.")
+    parser.add_argument(
+        "--batch",
+        type=int,
+        default=None,
+        help="Frames translated at a time. Default: 8, or fewer large ones on a CPU.",
+    )
     parser.add_argument("--device", type=str, default="auto", help="auto (a GPU if there is one), cpu or cuda.")
     parser.add_argument(
-        "--rate", type=float, default=None, help="Frames a second of a video made of images. Default: 25."
+        "--rate",
+        type=str,
+        default=None,
+        help="Frames a second, such as 25 or 30000/1001. Default: the input's, or 25 for images.",
     )
+    parser.add_argument("--audio", action="store_true", help="Copy the input's audio, without encoding it again.")
     parser.add_argument("--overwrite", action="store_true", help="Replace OUTPUT if it exists.")
     return _translate(parse(parser, words))
 
 
 def _translate(options: dict[str, Any]) -> int:
     import vtrans
-    from vtrans.data import open_source
+    from vtrans.data import grey, open_source
     from vtrans.data.checks import counted
     from vtrans.training.checkpoints import model_folder
-    from vtrans.training.preparation import choose_device
-    from vtrans.training.streaming import outputs_for, translate_sequence
+    from vtrans.training.devices import choose_device
+    from vtrans.training.streaming import audio_file, check_audio_of, outputs_for, translate_sequence
 
     if options["to"] not in ("x", "y"):
         raise ValueError(refusal("to", allowed="--to x or --to y", got=options["to"] or "none"))
-    if options["batch"] < 1:
+    if options["batch"] is not None and options["batch"] < 1:
         raise ValueError(refusal("batch", allowed="a whole number of at least 1", got=options["batch"]))
+    rate = None if options["rate"] is None else _rate(options["rate"])
     given, output = Path(options["input"]), Path(options["output"])
     if given.resolve() == output.resolve() or given.resolve() in output.resolve().parents:
         raise ValueError(refusal("OUTPUT", allowed="a place outside INPUT", got=str(output)))
     folder = model_folder(Path(options["run"]))
-    source = open_source(given)
+    source = open_source(options["input"])
     targets = outputs_for(source, output, overwrite=options["overwrite"])
+    if options["audio"]:
+        if rate is not None:
+            why = "Audio keeps its length, so that frames at another rate would run away from it"
+            raise ValueError(refusal("rate", allowed="none with --audio", got=options["rate"], why=why))
+        check_audio_of(source, targets)
     model = vtrans.TranslationModel.from_pretrained(str(folder)).to(choose_device(options["device"]))
-    for sequence, target in zip(source.sequences, targets, strict=True):
-        rate = options["rate"] or sequence.rate or 25
-        count = translate_sequence(
-            model,
-            sequence,
-            target,
-            to=options["to"],
-            batch=options["batch"],
-            rate=rate,
-            overwrite=options["overwrite"],
-        )
-        ending = f", {float(rate):g} frames/s" if target.suffix else ""
-        print(f"{target}: {counted(count, 'frame')} of {sequence.width}x{sequence.height}{ending}")
+    if model.channels["y" if options["to"] == "x" else "x"] == 1:
+        source = grey(source)
+    with _stopped_by_sigterm():
+        for sequence, target in zip(source.sequences, targets, strict=True):
+            count = translate_sequence(
+                model,
+                sequence,
+                target,
+                to=options["to"],
+                batch=options["batch"],
+                rate=rate,
+                overwrite=options["overwrite"],
+                audio=options["audio"],
+            )
+            ending = f", {float(rate or sequence.rate or 25):g} frames/s" if target.suffix else ""
+            print(f"{target}: {counted(count, 'frame')} of {sequence.width}x{sequence.height}{ending}")
+            if options["audio"] and audio_file(sequence) is None:
+                print(f"{target}: no audio, since {sequence.name} has none")
+            elif target.suffix and not options["audio"] and audio_file(sequence) is not None:
+                print(f"{target}: audio was not copied; --audio copies it")
     return 0
+
+
+def _rate(text: str) -> Fraction:
+    from vtrans.data.video_writer import exact_rate
+
+    try:
+        return exact_rate(Fraction(text))
+    except (ValueError, ZeroDivisionError):
+        allowed = "frames a second above 0, such as 25, 12.5 or 30000/1001"
+        raise ValueError(refusal("--rate", allowed=allowed, got=text)) from None
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Lets SIGTERM end the command as an exception, which removes what was begun, like Ctrl-C."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():  # elsewhere Python takes no handlers
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
