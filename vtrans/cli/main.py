@@ -17,13 +17,16 @@ COMMANDS = {
     "demo": ("demo", "train on an embedded world and show the translation, in minutes on a CPU"),
     "train": ("train", "train a recipe on your videos, folders of frames, or a world"),
     "translate": ("translate", "translate a video or a folder of frames with a trained model"),
+    "evaluate": ("evaluate", "measure a model: against the truth, over time, as a distribution, there and back"),
+    "ablate": ("ablate", "compare recipes, losses or settings over worlds and seeds, with a report"),
     "explain": ("explain", "print a recipe's equations, what trains what, and the plan of its calls"),
     "list": ("list_parts", "list recipes, networks, losses and everything else that has a name"),
+    "export": ("export", "write a generator as ONNX or with torch.export, checked against PyTorch"),
     "import": ("import_published", "turn a checkpoint of the published code into a model"),
 }
 """The module in this folder and the one-line description of each command."""
 
-MISTAKES = (ValueError, TypeError, OSError, FloatingPointError)
+MISTAKES = (ValueError, TypeError, OSError, FloatingPointError, ImportError, MemoryError)
 """What is raised where the user can do something about it."""
 
 
