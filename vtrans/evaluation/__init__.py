@@ -1,6 +1,38 @@
-"""How good a translation is: scores against the truth, and pictures to judge by eye."""
+"""How good a translation is: scores against the truth, over time and of features, and pictures to judge by eye."""
 
+from vtrans.evaluation.data import EvaluationData, world_data
+from vtrans.evaluation.evaluate import evaluate
+from vtrans.evaluation.features import Features, timm_features
+from vtrans.evaluation.fidelity import Moments, frechet_distance, kernel_distance
+from vtrans.evaluation.flow import estimate_flow, estimate_motion, warp
+from vtrans.evaluation.results import Evaluation, Value
 from vtrans.evaluation.scores import l1, psnr, ssim
-from vtrans.evaluation.translations import recycled
+from vtrans.evaluation.segmentation import Confusion
+from vtrans.evaluation.temporal import flicker, flow_difference, sharpness, warping_error
+from vtrans.evaluation.translations import predicted, recycled
 
-__all__ = ["l1", "psnr", "recycled", "ssim"]
+__all__ = [
+    "Confusion",
+    "Evaluation",
+    "EvaluationData",
+    "Features",
+    "Moments",
+    "Value",
+    "estimate_flow",
+    "estimate_motion",
+    "evaluate",
+    "flicker",
+    "flow_difference",
+    "frechet_distance",
+    "kernel_distance",
+    "l1",
+    "predicted",
+    "psnr",
+    "recycled",
+    "sharpness",
+    "ssim",
+    "timm_features",
+    "warp",
+    "warping_error",
+    "world_data",
+]

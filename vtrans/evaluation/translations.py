@@ -1,4 +1,4 @@
-"""What a model makes of a clip, to look at."""
+"""What a model makes of a clip: brought back by way of the other domain, or predicted."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,6 @@ from vtrans.networks.modes import evaluating
 from vtrans.planner import Demand, plan
 
 
-@torch.no_grad()
 def recycled(model: TranslationModel, clip: Tensor, domain: str) -> tuple[str, int, Tensor]:
     """The clip translated, continued there and brought back: G_X(P_Y(G_Y(x_{1:t}))) for X.
 
@@ -39,6 +38,34 @@ def recycled(model: TranslationModel, clip: Tensor, domain: str) -> tuple[str, i
         stream = here.G(there.P(there.G(here.past)))
     else:
         label, stream = f"G_{domain.upper()}(G_{there.name.upper()}({domain}))", here.G(there.G(here.frames))
+    return label, *_computed(model, stream, clip, domain)
+
+
+def predicted(model: TranslationModel, clip: Tensor, domain: str) -> tuple[int, Tensor]:
+    """The clip's frames as its own domain's predictor expects them: P_X(x_{1:t}) for X.
+
+    Args:
+        model: A model with predictors.
+        clip: Frames ``(time, channel, height, width)`` of a size that the predictor takes, on the model's device.
+        domain: The clip's domain, ``"x"`` or ``"y"``.
+
+    Returns:
+        The first time that has a frame; and the frames, of the clip's shape, those before the first one grey.
+
+    Example:
+        >>> import vtrans
+        >>> model = vtrans.build("recurrent_gan", predictor="last_frame", generator=("resnet", {"width": 4}))
+        >>> first, frames = predicted(model, torch.arange(3.0).view(3, 1, 1, 1).expand(-1, 3, 16, 16) / 2, "x")
+        >>> first, frames[:, 0, 0, 0].tolist()
+        (1, [0.0, 0.0, 0.5])
+    """
+    here = Domain(domain)
+    return _computed(model, here.P(here.past), clip, domain)
+
+
+@torch.no_grad()
+def _computed(model: TranslationModel, stream: Stream, clip: Tensor, domain: str) -> tuple[int, Tensor]:
+    """The first time of a stream, and its frames at the clip's times."""
     networks = model.networks_by_name
     scope = Scope({Clip(domain): len(clip)}, {name: Reads.of(network) for name, network in networks.items()})
     times = stream.times(scope)
@@ -46,4 +73,4 @@ def recycled(model: TranslationModel, clip: Tensor, domain: str) -> tuple[str, i
         (frames,) = plan([Demand(stream, times, value_only=True)], scope).run({Clip(domain): clip[:, None]}, networks)
     result = torch.zeros_like(clip)
     result[list(times)] = frames[:, 0]
-    return label, times[0], result
+    return times[0], result

@@ -1,0 +1,159 @@
+"""Distances of features against closed forms, NumPy and torchmetrics; feature networks and their weights."""
+
+import numpy as np
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torchmetrics.image.fid import FrechetInceptionDistance
+from torchmetrics.image.kid import poly_mmd
+
+from vtrans.evaluation import Features, Moments, frechet_distance, kernel_distance, timm_features
+from vtrans.evaluation.fidelity import Reservoir
+
+
+def moments(features, pieces=3):
+    made = Moments(features.shape[1])
+    for piece in features.chunk(pieces):
+        made.add(piece)
+    return made
+
+
+def gaussian(mean, covariance):
+    made = Moments(len(mean))
+    made.mean, made.count = torch.tensor(mean, dtype=torch.float64), 2
+    made._scatter = torch.tensor(covariance, dtype=torch.float64)
+    return made
+
+
+def test_moments_that_stream_by_are_those_of_all():
+    features = torch.randn(50, 4).double() * 3 + 100
+    made = moments(features, pieces=7)
+    np.testing.assert_allclose(made.mean, features.numpy().mean(axis=0))
+    np.testing.assert_allclose(made.covariance(), np.cov(features.numpy(), rowvar=False))
+    made.add(features[:0])
+    assert made.count == 50
+
+
+def test_closed_forms():
+    """Of normal distributions with commuting covariances: the means' distance and that of the standard deviations."""
+    a = gaussian([0.0, 1.0], [[4.0, 0.0], [0.0, 9.0]])
+    b = gaussian([3.0, 1.0], [[1.0, 0.0], [0.0, 25.0]])
+    assert frechet_distance(a, b) == pytest.approx(9 + (2 - 1) ** 2 + (3 - 5) ** 2)
+    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-9)
+
+
+def test_frechet_is_numpy_s_with_a_square_root_by_its_own_eigenvalues():
+    """The general root of C_a C_b, which is not symmetric, by its eigenvalues: not how it is computed."""
+    a, b = torch.randn(60, 5) @ torch.randn(5, 5), torch.randn(40, 5) @ torch.randn(5, 5) + 1
+    of_a, of_b = (np.cov(part.double().numpy(), rowvar=False) for part in (a, b))
+    apart = a.double().mean(0).numpy() - b.double().mean(0).numpy()
+    root = np.sqrt(np.linalg.eigvals(of_a @ of_b).astype(complex)).sum().real
+    expected = apart @ apart + np.trace(of_a) + np.trace(of_b) - 2 * root
+    assert frechet_distance(moments(a), moments(b)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_frechet_agrees_with_torchmetrics():
+    class Pooled(nn.Module):
+        num_features = 12
+
+        def forward(self, images):
+            return nn.functional.adaptive_avg_pool2d(images.float() / 127.5 - 1, 2).flatten(1)
+
+    real, made = torch.randint(0, 256, (2, 40, 3, 8, 8), dtype=torch.uint8)
+    made = made // 2
+    theirs = FrechetInceptionDistance(feature=Pooled(), normalize=False, input_img_size=(3, 8, 8))
+    theirs.update(real, real=True)
+    theirs.update(made, real=False)
+    ours = frechet_distance(*(moments(Pooled()(part)) for part in (real, made)))
+    assert ours == pytest.approx(float(theirs.compute()), rel=1e-4)
+
+
+def test_frechet_of_fewer_features_than_numbers_is_finite():
+    a, b = torch.randn(2, 5, 20)
+    assert 0 < frechet_distance(moments(a), moments(b)) < np.inf
+
+
+def test_kernel_distance_agrees_with_torchmetrics_and_its_definition():
+    a, b = torch.randn(11, 4).double(), torch.randn(11, 4).double() + 0.5
+    kernels = [(u @ v.T / 4 + 1) ** 3 for u, v in ((a, a), (b, b), (a, b))]
+    assert kernel_distance(a, b) == pytest.approx(float(poly_mmd(a, b)))
+    pairs = [(k.sum() - k.diagonal().sum()) / 110 for k in kernels[:2]]
+    assert kernel_distance(a, b) == pytest.approx(float(sum(pairs) - 2 * kernels[2].mean()))
+
+
+def test_kernel_distance_is_unbiased():
+    """The mean over many small samples of one distribution is zero, up to its standard error."""
+    found = torch.tensor([kernel_distance(*torch.randn(2, 6, 3)) for _ in range(600)])
+    assert abs(found.mean()) < 4 * found.std() / 600**0.5
+
+
+def test_a_reservoir_keeps_each_as_likely():
+    kept = []
+    for seed in range(400):
+        reservoir = Reservoir(3, seed=seed)
+        for part in torch.arange(12.0).view(-1, 1).split(5):
+            reservoir.add(part)
+        kept += reservoir.kept().flatten().int().tolist()
+    counts = np.bincount(kept, minlength=12)
+    assert counts.sum() == 1200 and ((counts - 100) ** 2 / 100).sum() < 31.3  # chi-squared, 11 degrees, p = 0.001
+
+
+def test_features_are_resized_normalised_and_pooled():
+    seen = []
+
+    class Network(nn.Module):
+        def forward(self, frames):
+            seen.append(frames)
+            return frames
+
+    features = Features(Network(), "seen", size=(4, 6), mean=(0.5, 0.25, 0.0), std=(0.5, 1.0, 2.0))
+    found = features(torch.ones(2, 1, 8, 12))
+    assert seen[0].shape == (2, 3, 4, 6)
+    torch.testing.assert_close(found, torch.tensor([[1.0, 0.75, 0.5]]).expand(2, 3))
+    with pytest.raises(ValueError, match=r"frames: expected \(count, 1 or 3 channels, height, width\)"):
+        features(torch.zeros(2, 4, 8, 8))
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Random weights of a small network, with its classifier, in a file."""
+    torch.manual_seed(3)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_file(timm.create_model("test_resnet").state_dict(), path)
+    return path
+
+
+def test_a_timm_model_with_weights_of_a_file(weights):
+    features = timm_features("test_resnet", weights=str(weights))
+    assert features.name.startswith("test_resnet, weights of tiny.safetensors (sha256 ")
+    torch.manual_seed(3)
+    whole = timm.create_model("test_resnet").eval()
+    wants = timm.data.resolve_model_data_config(whole)
+    frames = torch.rand(2, 3, *wants["input_size"][1:]) * 2 - 1
+    mean, std = (torch.tensor(wants[name]).view(3, 1, 1) for name in ("mean", "std"))
+    with torch.no_grad():
+        expected = whole.forward_head(whole.forward_features((frames / 2 + 0.5 - mean) / std), pre_logits=True)
+    torch.testing.assert_close(features(frames), expected)
+
+
+def test_weights_that_cannot_be_used(weights, tmp_path):
+    with pytest.raises(ValueError, match="features: expected the name of a timm model, got 'resnet10x'. Did you mean"):
+        timm_features("resnet10x")
+    with pytest.raises(ValueError, match="feature_weights: expected 'hub', or the path .* which is no file"):
+        timm_features("test_resnet", weights=str(tmp_path / "none.pth"))
+    with pytest.raises(ValueError, match="expected weights of that network, got .*: unexpected layer3.0.*more"):
+        timm_features("resnet10t", weights=str(weights))
+    (tmp_path / "text.pth").write_text("text")
+    with pytest.raises(ValueError, match="feature_weights: expected a file of tensors by name, got .*cannot be read"):
+        timm_features("test_resnet", weights=str(tmp_path / "text.pth"))
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match="at least 2 for a covariance, got 1"):
+        frechet_distance(moments(torch.zeros(1, 3)), moments(torch.zeros(2, 3)))
+    with pytest.raises(ValueError, match="features of one size, got 3 and 2"):
+        frechet_distance(moments(torch.zeros(2, 3)), moments(torch.zeros(2, 2)))
+    with pytest.raises(ValueError, match=r"a and b: expected \(2 or more, d\) each"):
+        kernel_distance(torch.zeros(1, 3), torch.zeros(2, 3))
