@@ -4,7 +4,7 @@
 
 The plain loop opens the file for each clip, seeks to the key frame before it, decodes up to it, resizes and converts:
 what a data set without a cache does. Every measurement runs in a process of its own, the ways take turns, and all give
-the same frames, which is checked first. Needs torch, einops, numpy and av alone.
+the same frames, which is checked first. Needs torch, einops, numpy, av and Pillow alone.
 """
 
 import argparse
@@ -26,6 +26,7 @@ import av
 import numpy as np
 import torch
 from av.video.reformatter import Interpolation
+from PIL import Image
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -47,7 +48,7 @@ def make_video(path: Path, count: int) -> None:
         noise = torch.from_numpy(random.random((1, 3, 9 * 2**octave // 2, 16 * 2**octave // 2), dtype=np.float32))
         scaled = torch.nn.functional.interpolate(noise, size=ground.shape[1:], mode="bicubic")[0]
         ground += (scaled - 0.5) / 2 ** (octave - 1)
-    ground = (ground.clamp(0, 1) * 255).to(torch.uint8).permute(1, 2, 0).numpy()
+    picture = (ground.clamp(0, 1) * 255).to(torch.uint8).permute(1, 2, 0).numpy()
     boxes = random.integers(0, 256, (12, 3), dtype=np.uint8)
     places, speeds = random.integers(0, WIDTH, (12, 2)), random.integers(-6, 7, (12, 2))
     with av.open(str(path), "w") as container:
@@ -55,7 +56,7 @@ def make_video(path: Path, count: int) -> None:
         stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
         for t in range(count):
             top, left = (int(n * (1 + np.sin(t / 90 + k)) / 2) for k, n in enumerate((HEIGHT, WIDTH)))
-            frame = ground[top : top + HEIGHT, left : left + WIDTH].copy()
+            frame = picture[top : top + HEIGHT, left : left + WIDTH].copy()
             for colour, (row, column) in zip(boxes, places + t * speeds, strict=True):
                 row, column = row % (HEIGHT - 40), column % (WIDTH - 40)
                 frame[row : row + 40, column : column + 40] = colour
@@ -70,16 +71,16 @@ def plain_clip(path: Path, start: int) -> Tensor:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        container.seek(int(Fraction(start, RATE) / stream.time_base), stream=stream)
+        tick = stream.time_base or Fraction(1, RATE)
+        container.seek(int(Fraction(start, RATE) / tick), stream=stream)
         for frame in container.decode(stream):
-            if round(frame.pts * stream.time_base * RATE) < start:
+            if round((frame.pts or 0) * tick * RATE) < start:
                 continue
-            frames.append(torch.from_numpy(frame.to_ndarray(format="rgb24", interpolation=quality)))
+            image = Image.fromarray(frame.to_ndarray(format="rgb24", interpolation=quality))
+            frames.append(torch.from_numpy(np.array(image.resize((SIZE, SIZE), Image.Resampling.BICUBIC))))
             if len(frames) == LENGTH:
                 break
-    clip = torch.stack(frames).permute(0, 3, 1, 2)
-    clip = torch.nn.functional.interpolate(clip, size=(SIZE, SIZE), mode="bicubic", antialias=True)
-    return clip.contiguous().float().div(127.5).sub(1)
+    return torch.stack(frames).permute(0, 3, 1, 2).contiguous().float().div(127.5).sub(1)
 
 
 def clips_of(path: Path, way: str, size: int = SIZE, every: int = 1) -> Clips:
@@ -142,7 +143,8 @@ def waiting(path: Path, way: str, workers: int, steps: int) -> dict[str, float]:
         predictor=("unet", {"depth": 4, "width": 16}),
         discriminator=("n_layers", {"layers": 2, "width": 32}),
     )
-    clips, waits, warm_up = clips_of(path, way, size=64), [], 5
+    clips, warm_up = clips_of(path, way, size=64), 5
+    waits: list[float] = []
     loop = training_steps(
         model, model.optimizers(), clips, clips, steps=steps + warm_up, workers=workers, waited=waits.append
     )
@@ -158,7 +160,8 @@ def in_a_process(arguments: list[str], cache: Path) -> dict[str, float]:
     command = [sys.executable, __file__, *arguments]
     environment = {**os.environ, "VTRANS_CACHE": str(cache)}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    return json.loads(done.stdout.splitlines()[-1])
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
 def spread(values: list[float]) -> dict[str, float]:
@@ -222,8 +225,8 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         results = run(options, Path(folder))
-    for name, figures in results.items():
-        print(name, json.dumps(figures))
+    for name, of_way in results.items():
+        print(name, json.dumps(of_way))
     machine = {
         "torch": torch.__version__,
         "av": av.__version__,

@@ -4,10 +4,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 
 def call(module: nn.Module, frames: tuple[Tensor, ...], *, frozen: bool, method: str = "forward") -> Any:  # noqa: ANN401
     """Calls a network on frames; gradients flow through a frozen one, none to its parameters.
+
+    Of a network that declares ``recompute = True`` nothing is kept for the backward pass but its input: it is run once
+    more then.
 
     Args:
         module: The network.
@@ -23,6 +27,12 @@ def call(module: nn.Module, frames: tuple[Tensor, ...], *, frozen: bool, method:
         >>> call(layer, (torch.ones(1, 2),), frozen=True).requires_grad
         False
     """
+    if getattr(module, "recompute", False) and torch.is_grad_enabled():
+        return checkpoint(_call, module, frames, frozen, method, use_reentrant=False)
+    return _call(module, frames, frozen, method)
+
+
+def _call(module: nn.Module, frames: tuple[Tensor, ...], frozen: bool, method: str) -> Any:  # noqa: ANN401
     if not frozen:
         return module(*frames) if method == "forward" else getattr(module, method)(*frames)
     called = module if method == "forward" else _Method(module, method)

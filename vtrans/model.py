@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from vtrans.checks import ClipInput, check_clips, check_optimizers, check_precision, check_step
+from vtrans.compilation import Backend
 from vtrans.errors import refusal, unknown
 from vtrans.execution import Execution, Prepared
-from vtrans.expressions import Clip
+from vtrans.expressions import Clip, role_of
 from vtrans.guard import FiniteGuard
 from vtrans.losses import Loss
+from vtrans.losses.terms import Penalty
+from vtrans.networks.traits import sequential_reasons
 from vtrans.objective import (
     LossReport,
     StepReport,
@@ -132,7 +135,7 @@ class TranslationModel(nn.Module):
             ValueError: A clip has the wrong shape or range or too few frames; an unknown phase.
             TypeError: A clip is no floating point tensor.
         """
-        return self.execution.run(self.phase(phase).name, self._prepared(x, y), step, reuse)
+        return self.execution.run(self.phase(phase).name, self.prepare(x, y), step, reuse)
 
     def step(
         self,
@@ -162,35 +165,90 @@ class TranslationModel(nn.Module):
             FloatingPointError: A loss is not finite; it is named.
         """
         check_step(step, check_every)
-        active = [phase for phase in self.phases if phase.active(step)]
+        active = self.active_phases(step)
         check_optimizers(optimizers, [phase.name for phase in active])
-        prepared = self._prepared(x, y)
+        prepared = self.prepare(x, y)
         reports: dict[str, LossReport] = {}
         for phase in active:
             optimizer = optimizers[phase.name]
             optimizer.zero_grad(set_to_none=True)
-            needed = self.objectives[phase.name].requires
-            reuse = next((r for r in reversed(reports.values()) if needed and {*needed} <= {*r.carried}), None)
-            report = self.execution.run(phase.name, prepared, step, reuse)
+            report = reports[phase.name] = self.phase_loss(phase.name, prepared, step=step, before=reports)
             if report.total.device.type == "cpu":
                 report.raise_if_not_finite(step)
             else:
-                self.guard.note(phase.name, report, step)
+                self.guard.note(list(report), report.values_tensor(), step)
             if report.total.requires_grad:
                 report.total.backward()
             optimizer.step()
-            reports[phase.name] = report
         if (step + 1) % check_every == 0:
             self.guard.raise_if_seen()
         return StepReport(reports)
 
+    def active_phases(self, step: int) -> list[Phase]:
+        """The phases that run at a step, in order."""
+        return [phase for phase in self.phases if phase.active(step)]
+
+    def prepare(self, x: ClipInput, y: ClipInput) -> Prepared:
+        """Checks the clips of a step, once for all its phases; see :meth:`loss` for what fits."""
+        clips = check_clips(x, y, self.channels, self.minimum_length)
+        for domain in ("x", "y"):
+            check_precision(domain, clips[Clip(domain)], self.networks)
+        return self.execution.prepare(clips)
+
+    def phase_loss(
+        self, phase: str, prepared: Prepared, *, step: int = 0, before: Mapping[str, LossReport] | None = None
+    ) -> LossReport:
+        """The objective of a phase within a step of one's own, as :meth:`step` computes it.
+
+        Args:
+            phase: Name of the phase.
+            prepared: The clips, as :meth:`prepare` returned them.
+            step: Training step, for weights that change.
+            before: Reports of the step's earlier phases on the same clips; frames that they translated are reused.
+
+        Returns:
+            The weighted terms by name, and their sum.
+
+        Example:
+            >>> import vtrans
+            >>> model = vtrans.build("gan", generator=("resnet", {"blocks": 1, "width": 4}))
+            >>> prepared = model.prepare(torch.zeros(1, 3, 3, 32, 32), torch.zeros(1, 3, 3, 32, 32))
+            >>> first = model.phase_loss("generators", prepared)
+            >>> sorted(model.phase_loss("discriminators", prepared, before={"generators": first}))
+            ['discriminator/x', 'discriminator/y']
+        """
+        needed = self.objectives[self.phase(phase).name].requires
+        earlier = list((before or {}).values())
+        reuse = next((report for report in reversed(earlier) if needed and {*needed} <= {*report.carried}), None)
+        return self.execution.run(phase, prepared, step, reuse)
+
     def optimizers(
-        self, lr: float = 2e-4, betas: tuple[float, float] = (0.5, 0.999)
+        self,
+        lr: float | Mapping[str, float] = 2e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        *,
+        implementation: Literal["default", "foreach", "fused"] = "default",
     ) -> dict[str, torch.optim.Optimizer]:
-        """One Adam a phase over the networks it trains, with the published rate and betas."""
-        return {
-            phase.name: torch.optim.Adam(self.parameters_of(phase.name), lr=lr, betas=betas) for phase in self.phases
-        }
+        """One Adam a phase over the networks it trains, with the published rate and betas.
+
+        Args:
+            lr: The learning rate, or one for each phase by its name.
+            betas: Decay of the running averages of gradients and of their squares.
+            implementation: ``"fused"``, one kernel; ``"foreach"``, few; or ``"default"``, which is fused on a CPU and
+                on CUDA, and elsewhere what PyTorch chooses.
+        """
+        rates = dict(lr) if isinstance(lr, Mapping) else {phase.name: lr for phase in self.phases}
+        if set(rates) != {phase.name for phase in self.phases}:
+            allowed = f"one number, or one for each of {', '.join(phase.name for phase in self.phases)}"
+            raise ValueError(refusal("lr", allowed=allowed, got=f"rates for {', '.join(rates) or 'none'}"))
+        made: dict[str, torch.optim.Optimizer] = {}
+        for phase in self.phases:
+            parameters = self.parameters_of(phase.name)
+            fusible = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)
+            chosen = "fused" if implementation == "default" and fusible else implementation
+            options: dict[str, Any] = {} if chosen == "default" else {chosen: True}
+            made[phase.name] = torch.optim.Adam(parameters, lr=rates[phase.name], betas=betas, **options)
+        return made
 
     def parameters_of(self, phase: str) -> list[nn.Parameter]:
         """The parameters that a phase trains."""
@@ -280,6 +338,43 @@ class TranslationModel(nn.Module):
 
         return push(self, repository, private=private)
 
+    def compile_phases(self, backend: Backend = "inductor") -> None:
+        """Has each phase compiled by ``torch.compile``, whole, when it is next computed.
+
+        That takes from seconds to minutes, once for each length and size of clips; another batch is compiled once more,
+        and every further one runs as it is. Phases whose terms need second derivatives are left uncompiled.
+
+        Args:
+            backend: As in ``torch.compile``.
+        """
+        for objective in self.objectives.values():
+            differentiated = any(isinstance(named.term, Penalty) for named in objective.terms)
+            objective.compiled = None if differentiated else backend
+
+    def recompute(self, names: Sequence[str]) -> None:
+        """Has networks run once more in the backward pass instead of keeping what their layers computed.
+
+        That saves memory and costs about a third more time; the numbers stay the same.
+
+        Args:
+            names: Roles (``"G"``) or networks (``"G_X"``); all others keep what they computed.
+
+        Raises:
+            ValueError: An unknown name, or a network that updates a state each time it runs.
+        """
+        roles = list(dict.fromkeys(map(role_of, self.networks)))
+        for name in names:
+            if name not in roles and name not in self.networks:
+                raise ValueError(unknown("network to recompute:", name, [*roles, *self.networks]))
+        chosen = [name for name in self.networks if name in names or role_of(name) in names]
+        for name in chosen:
+            reasons = [r for r in sequential_reasons(self.networks[name]) if r != "dropout in training"]
+            if reasons:
+                allowed = "networks that run twice with the same result"
+                raise ValueError(refusal("recompute", allowed=allowed, got=f"{name} with {', '.join(reasons)}"))
+        for name, network in self.networks.items():
+            setattr(network, "recompute", name in chosen)  # noqa: B010 - declared like its other traits
+
     @property
     def networks_by_name(self) -> dict[str, nn.Module]:
         """The networks by name."""
@@ -290,9 +385,3 @@ class TranslationModel(nn.Module):
         if hasattr(self, "execution"):
             self.execution.forget_modes()
         return super().train(mode)
-
-    def _prepared(self, x: ClipInput, y: ClipInput) -> Prepared:
-        clips = check_clips(x, y, self.channels, self.minimum_length)
-        for domain in ("x", "y"):
-            check_precision(domain, clips[Clip(domain)], self.networks)
-        return self.execution.prepare(clips)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
+from vtrans.compilation import Backend, Programs
 from vtrans.errors import refusal, unknown
 from vtrans.expressions import Carried, Clip, Leaf, Networks, Reads, Scope, Stream, frozen, networks_in
 from vtrans.losses.base import Loss
@@ -18,6 +19,8 @@ from vtrans.phases import Phase
 from vtrans.planner import Demand, plan
 from vtrans.plans import Plan
 from vtrans.pool import HistoryPool
+
+Program = Callable[[Sequence[Tensor], Tensor], tuple[Tensor, list[Tensor]]]
 
 _LONGEST = 64
 """Clip lengths tried when looking for the shortest that every term can use."""
@@ -78,6 +81,10 @@ class LossReport(_Terms):
     def __repr__(self) -> str:
         lines = [f"{name:<26} {value.item():.6g}" for name, value in self._values.items()]
         return "\n".join([*lines, f"{'total':<26} {self.total.item():.6g}"])
+
+    def detached(self) -> LossReport:
+        """The same numbers and carried frames without what a backward pass needs."""
+        return LossReport(list(self), self.values_tensor(), self.carried, {}, self.clips)
 
     def values_tensor(self) -> Tensor:
         """The terms as one detached tensor, in the order of their names."""
@@ -145,6 +152,10 @@ class StepReport(_Terms):
 class Objective:
     """The objective of one phase: it plans its terms for a clip shape, and runs them.
 
+    Attributes:
+        compiled: The backend by which ``torch.compile`` makes one program of all that a step of the phase computes;
+            None leaves it uncompiled.
+
     Args:
         phase: The phase.
         terms: Its terms.
@@ -155,7 +166,9 @@ class Objective:
         self.phase = phase
         self.terms = tuple(_held(named, phase) for named in terms)
         self.carries = tuple(carries)
+        self.compiled: Backend | None = None
         self._plans: dict[object, tuple[Plan, list[int]]] = {}
+        self._programs = Programs()
         self._trains = {named: self.trains(named) for named in self.terms}
 
         self.requires = self._required()
@@ -211,21 +224,37 @@ class Objective:
             clips: The clips as they were given, for the report.
         """
         made, counts = self._plan(scope, sequential, key)
-        frames = made.run(leaves, networks)
-        values, start = [], 0
-        for named, count in zip(self.terms, counts, strict=True):
-            values.append(self._value(named, frames[start : start + count], networks))
-            start += count
-        weighted = torch.stack(values) * weights.to(values[0].dtype)
-        carried = {stream: kept.detach() for stream, kept in zip(self.carries, frames[start:], strict=True)}
+        frames = [leaves[leaf] for leaf in made.leaves]
+        compute = self._program(made, counts, networks, key, tuple(clip.shape[2:] for clip in frames))
+        weighted, kept = compute(frames, weights)
+        carried = dict(zip(self.carries, kept, strict=True))
         trained: dict[str, dict[str, nn.Module]] = {}
         for named in self.terms:
             trained.setdefault(named.name, {}).update({name: networks[name] for name in self._trains[named]})
         return LossReport([named.name for named in self.terms], weighted, carried, trained, clips or {})
 
+    def _program(
+        self, made: Plan, counts: Sequence[int], networks: Networks, key: object, sizes: tuple[torch.Size, ...]
+    ) -> Program:
+        """What a step computes, from tensors to tensors: the weighted terms, and the frames to be carried."""
+
+        def compute(leaves: Sequence[Tensor], weights: Tensor) -> tuple[Tensor, list[Tensor]]:
+            frames = made.run(dict(zip(made.leaves, leaves, strict=True)), networks)
+            values, start = [], 0
+            for named, count in zip(self.terms, counts, strict=True):
+                values.append(self._value(named, frames[start : start + count], networks))
+                start += count
+            return torch.stack(values) * weights.to(values[0].dtype), [kept.detach() for kept in frames[start:]]
+
+        if self.compiled is None:
+            return compute
+        which = (key, sizes, *(id(network) for network in networks.values()))
+        return self._programs.get(which, compute, name=self.phase.name, backend=self.compiled)
+
     def _value(self, named: NamedTerm, frames: Sequence[Tensor], networks: Networks) -> Tensor:
         try:
-            return named.term.value(frames, networks)
+            # Networks may compute with 16 bits; sums over frames do not.
+            return named.term.value([f.float() if f.itemsize < 4 else f for f in frames], networks)
         except ValueError as error:
             raise ValueError(f"{named.name}: {error}") from error
 

@@ -106,7 +106,13 @@ def load(folder: str | os.PathLike[str], *, revision: str | None = None) -> Tran
 
 
 def load_tensors(model: TranslationModel, tensors: Mapping[str, Tensor], origin: str) -> None:
-    """Loads tensors into a model after checking that every one fits; on failure the model is as it was.
+    """Loads tensors into a model after :func:`check_tensors`; on failure the model is as it was."""
+    check_tensors(model, tensors, origin)
+    model.load_state_dict(dict(tensors))
+
+
+def check_tensors(model: TranslationModel, tensors: Mapping[str, Tensor], origin: str) -> None:
+    """Checks that tensors are those of a model.
 
     Args:
         model: The model.
@@ -134,7 +140,6 @@ def load_tensors(model: TranslationModel, tensors: Mapping[str, Tensor], origin:
                 fix="Load it into a model built with the same options",
             )
         )
-    model.load_state_dict(dict(tensors))
 
 
 def push(model: TranslationModel, repository: str, *, private: bool = False) -> str:

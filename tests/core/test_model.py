@@ -336,7 +336,7 @@ def test_losses_that_were_not_finite_are_remembered_without_waiting():
             with torch.no_grad():
                 next(model.networks["P_Y"].parameters()).fill_(float("nan"))
             report = model.generator_loss(*clips(3))
-        guard.note("generators", report, step)
+        guard.note(list(report), report.values_tensor(), step)
     with pytest.raises(FloatingPointError) as seen:
         guard.raise_if_seen()
     assert "not finite at step 3" in str(seen.value) and "recurrent/y" in str(seen.value)

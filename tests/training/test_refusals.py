@@ -4,14 +4,20 @@ from dataclasses import replace
 
 import pytest
 
-from vtrans.training import DataSettings, ModelSettings, TrainingSettings, prepare, train
-from vtrans.training.run_folder import RunFolder
+from vtrans.training import Callback, DataSettings, ModelSettings, TrainingSettings, prepare, train
+from vtrans.training.checkpoints import checkpoints_in
 
 SMALL = ModelSettings(
     generator=["resnet", {"blocks": 1, "width": 4}], discriminator=["n_layers", {"layers": 1, "width": 4}]
 )
 SETTINGS = TrainingSettings(
-    recipe="gan", model=SMALL, data=DataSettings(world="shapes", size=16), steps=1, preview_every=0, device="cpu"
+    recipe="gan",
+    model=SMALL,
+    data=DataSettings(world="shapes", size=16),
+    steps=1,
+    preview_every=0,
+    trackers=[],
+    device="cpu",
 )
 
 
@@ -33,7 +39,7 @@ def test_sizes_that_the_published_networks_cannot_take():
 
 def test_data_that_are_missing():
     assert "no data.x and no data.y" in refused(replace(SETTINGS, data=DataSettings()))
-    assert "got both" in refused(replace(SETTINGS, data=DataSettings(world="shapes", x="a.mp4")))
+    assert "got data.world and data.x" in refused(replace(SETTINGS, data=DataSettings(world="shapes", x="a.mp4")))
     assert "expected a file or folder that exists" in refused(
         replace(SETTINGS, data=DataSettings(x="a.mp4", y="b.mp4")), FileNotFoundError
     )
@@ -93,5 +99,83 @@ def test_a_run_is_resumed_with_its_own_settings_alone(tmp_path):
 
 def test_a_checkpoint_to_resume_that_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError, match="where no checkpoint is"):
-        RunFolder(tmp_path / "run").begin({}, str(tmp_path / "elsewhere"))
+        train(prepare(SETTINGS), tmp_path / "run", resume=str(tmp_path / "elsewhere"))
     assert not (tmp_path / "run").exists()
+
+
+class Failing(Callback):
+    def __init__(self, at):
+        self.at = at
+
+    def on_start(self, run):
+        if self.at == 0:
+            raise RuntimeError("broken")
+
+    def on_step(self, run, report):
+        if run.done == self.at:
+            raise RuntimeError("broken")
+
+
+FAILED_STARTS = {
+    "rates of phases that are not there": {"lr": {"generator": 1e-4}},
+    "nothing to validate on": {"validate_every": 5, "data": "folders"},
+    "an unknown tracker": {"trackers": ["paper"]},
+    "an unknown callback": {"callbacks": ["nobody"]},
+    "a callback that fails": {"trackers": ["tensorboard"], "hooks": [Failing(0)]},
+    "a step that fails": {"trackers": ["tensorboard"], "log_every": 100, "hooks": [Failing(1)]},
+}
+
+
+@pytest.fixture
+def folders(tmp_path):
+    from PIL import Image
+
+    for domain in ("x", "y"):
+        (tmp_path / domain).mkdir()
+        for number in range(4):
+            Image.new("RGB", (16, 16)).save(tmp_path / domain / f"{number}.png")
+    return DataSettings(x=str(tmp_path / "x"), y=str(tmp_path / "y"), size=16)
+
+
+@pytest.mark.parametrize("what", FAILED_STARTS)
+@pytest.mark.parametrize("there", [True, False])
+def test_a_failed_start_leaves_nothing_behind(tmp_path, folders, what, there):
+    changes = dict(FAILED_STARTS[what])
+    hooks = changes.pop("hooks", [])
+    if "data" in changes:
+        changes["data"] = folders
+    folder = tmp_path / "run"
+    if there:
+        folder.mkdir()
+    with pytest.raises((ValueError, RuntimeError)):
+        train(prepare(replace(SETTINGS, steps=3, **changes)), folder, hooks=hooks)
+    assert not list(folder.iterdir()) if there else not folder.exists()
+    assert train(prepare(SETTINGS), folder).done == 1, "the place can be used at once"
+
+
+def test_a_failed_start_in_a_run_takes_nothing_away(tmp_path):
+    folder = tmp_path / "run"
+    train(prepare(SETTINGS), folder)
+    before = sorted(path.relative_to(folder) for path in folder.rglob("*"))
+    with pytest.raises(RuntimeError, match="broken"):
+        train(prepare(replace(SETTINGS, steps=2)), folder, resume="auto", hooks=[Failing(0)])
+    assert before == sorted(path.relative_to(folder) for path in folder.rglob("*"))
+    assert train(prepare(replace(SETTINGS, steps=2)), folder, resume="auto").done == 2
+
+
+def test_a_place_that_is_no_folder(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(FileExistsError, match="out: expected a folder, got the file"):
+        train(prepare(SETTINGS), tmp_path / "file")
+    with pytest.raises(OSError, match="out: expected a place for a folder, got .* which cannot be written"):
+        train(prepare(SETTINGS), tmp_path / "file" / "run")
+
+
+def test_a_damaged_config_of_the_run(tmp_path):
+    folder = tmp_path / "run"
+    train(prepare(SETTINGS), folder)
+    for text in ("steps: [", "- 1", ""):
+        (folder / "config.yaml").write_text(text)
+        with pytest.raises(ValueError, match="config.yaml|settings that it was begun with"):
+            train(prepare(SETTINGS), folder, resume="auto")
+    assert len(checkpoints_in(folder / "checkpoints")) == 1

@@ -4,67 +4,104 @@ import json
 import signal
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
-
-from vtrans.training import DataSettings, ModelSettings, TrainingSettings, prepare, train
-from vtrans.training.checkpoints import checkpoints_in, load_checkpoint, save_checkpoint
-
-SETTINGS = TrainingSettings(
-    recipe="recycle_gan",
-    model=ModelSettings(
-        generator=["resnet", {"blocks": 1, "width": 4, "dropout": 0.2}],
-        predictor=["unet", {"depth": 2, "width": 4}],
-        discriminator=["n_layers", {"layers": 1, "width": 4}],
-        losses={"adversarial": {"pool": 3}},
-    ),
-    data=DataSettings(world="shapes", size=16, crop=12, flip=True),
-    steps=6,
-    checkpoint_every=2,
-    preview_every=3,
-    log_every=1,
-    device="cpu",
+from training.runs import (
+    SETTINGS,
+    WITH_EVERYTHING,
+    Stop,
+    StopAfter,
+    assert_same,
+    bits,
+    ended,
+    lines,
+    newest,
+    run_in,
+    said,
+    start_two,
 )
 
-
-def tensors(folder):
-    return load_file(folder / "model" / "model.safetensors")
-
-
-def bits(folder):
-    newest = checkpoints_in(folder / "checkpoints")[-1]
-    return {**tensors(folder), **load_file(newest / "state.safetensors")}
-
-
-def lines(folder):
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+from vtrans.training import Callback, DataSettings, prepare, train
+from vtrans.training.checkpoints import checkpoints_in
 
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):
     folder = tmp_path_factory.mktemp("straight") / "run"
-    train(prepare(SETTINGS), folder)
+    train(prepare(WITH_EVERYTHING), folder)
     return folder
 
 
-def test_a_resumed_run_equals_a_straight_one(straight, tmp_path):
+def crash(folder, settings, step, resume="never"):
+    with pytest.raises(Stop):
+        train(prepare(settings), folder, resume=resume, hooks=[StopAfter(step)])
+
+
+@pytest.mark.parametrize("step", [2, 3, 5])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_resumed_run_equals_a_straight_one(straight, tmp_path, step, workers):
+    """With dropout, pools, averages, parts, phases that begin later, schedules, crops, flips and jitter."""
     folder = tmp_path / "run"
-    train(prepare(replace(SETTINGS, steps=3)), folder)
+    settings = replace(WITH_EVERYTHING, data=replace(WITH_EVERYTHING.data, workers=workers))
+    crash(folder, settings, step)
     torch.manual_seed(99)  # the state is the checkpoint's, not the process's
-    train(prepare(SETTINGS), folder, resume="auto")
-    expected, found = bits(straight), bits(folder)
-    assert expected.keys() == found.keys()
-    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
-    assert any(name.startswith("pools/y/") for name in expected)
-    assert lines(folder) == lines(straight)
+    np.random.seed(99)
+    train(prepare(settings), folder, resume="auto")
+    assert_same(folder, straight)
+
+
+def test_what_is_compared_has_everything(straight):
+    """Else the tests here would prove less than they say."""
+    files = bits(newest(straight))["files"]
+    assert set(files) == {
+        "state.json",
+        "state.safetensors",
+        "process-0.json",
+        "process-0.safetensors",
+        "model/config.json",
+        "model/model.safetensors",
+    }
+    from safetensors import safe_open
+
+    names = [
+        name
+        for file in ("state", "process-0")
+        for name in safe_open(newest(straight) / f"{file}.safetensors", "pt").keys()
+    ]
+    for start in ("optimizers/generators/", "optimizers/warm_up/", "weights/networks.G_X", "pools/y/2", "random/"):
+        assert any(name.startswith(start) for name in names), start
+    assert len(lines(straight)) == 6 and len({json.dumps(line) for line in lines(straight)}) == 6
+
+
+def test_resumed_twice_across_the_end_of_an_epoch(tmp_path):
+    """The world has 32 streams; with long distances between clips there are few of them in an epoch."""
+    data = replace(SETTINGS.data, every=16)
+    settings = replace(SETTINGS, data=data, batch=8, steps=9, schedule="cosine", log_every=3)
+    prepared = prepare(settings)
+    assert settings.batch * 2 < len(prepared.clips_x) < settings.batch * settings.steps
+    train(prepared, tmp_path / "straight")
+    crash(tmp_path / "run", settings, 3)
+    crash(tmp_path / "run", settings, 6, resume="auto")
+    train(prepare(settings), tmp_path / "run", resume="auto")
+    assert_same(tmp_path / "run", tmp_path / "straight")
+
+
+@pytest.mark.parametrize("optimizer", ["foreach", "fused"])
+def test_layouts_and_implementations_of_optimizers_resume_exactly(tmp_path, optimizer):
+    settings = replace(SETTINGS, channels_last=True, optimizer=optimizer, data=replace(SETTINGS.data, crop=None))
+    train(prepare(settings), tmp_path / "straight")
+    crash(tmp_path / "run", settings, 3)
+    train(prepare(settings), tmp_path / "run", resume="auto")
+    assert_same(tmp_path / "run", tmp_path / "straight")
 
 
 def test_a_run_can_start_from_another_ones_checkpoint(straight, tmp_path):
     first = checkpoints_in(straight / "checkpoints")[0]
     assert first.name == "step-000004"
-    train(prepare(SETTINGS), tmp_path / "run", resume=str(first))
-    assert all(torch.equal(tensors(straight)[name], tensor) for name, tensor in tensors(tmp_path / "run").items())
+    train(prepare(WITH_EVERYTHING), tmp_path / "run", resume=str(first))
+    assert bits(newest(tmp_path / "run")) == bits(newest(straight))
+    assert lines(tmp_path / "run") == lines(straight)[4:]
 
 
 def test_a_run_leaves_all_its_parts(straight):
@@ -72,6 +109,7 @@ def test_a_run_leaves_all_its_parts(straight):
         "checkpoints",
         "config.yaml",
         "losses.png",
+        "made_with.json",
         "metrics.jsonl",
         "model",
         "previews",
@@ -82,69 +120,71 @@ def test_a_run_leaves_all_its_parts(straight):
     assert {"step", "lr", "recycle/x", "discriminator/y", "total/generators", "total/discriminators"} <= line.keys()
 
 
-def test_a_signal_stops_a_run_at_a_checkpoint(straight, tmp_path, monkeypatch):
-    prepared = prepare(SETTINGS)
-    step = prepared.model.step
+class Signalled(Callback):
+    def __init__(self, step, number):
+        self.step, self.number = step, number
 
-    def interrupted(*args, **options):
-        if options["step"] == 2:
-            signal.raise_signal(signal.SIGTERM)
-        return step(*args, **options)
-
-    monkeypatch.setattr(prepared.model, "step", interrupted)
-    before = signal.getsignal(signal.SIGTERM)
-    outcome = train(prepared, tmp_path / "run")
-    assert (outcome.done, outcome.signal) == (3, signal.SIGTERM)
-    assert signal.getsignal(signal.SIGTERM) is before
-    train(prepare(SETTINGS), tmp_path / "run", resume="auto")
-    assert all(torch.equal(tensors(straight)[name], tensor) for name, tensor in tensors(tmp_path / "run").items())
+    def on_step(self, run, report):
+        if run.done == self.step:
+            signal.raise_signal(self.number)
 
 
-def test_a_loss_that_is_not_finite_leaves_the_last_good_checkpoint(tmp_path, monkeypatch):
-    prepared = prepare(SETTINGS)
-    step = prepared.model.step
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_a_run_at_a_checkpoint(tmp_path, number, capsys):
+    """Nothing but the checkpoint is written then: a machine that is taken away waits for seconds at most."""
+    settings = replace(SETTINGS, log_every=2, preview_every=4)
+    train(prepare(settings), tmp_path / "straight")
+    before = signal.getsignal(number)
+    outcome = train(prepare(settings), tmp_path / "run", hooks=[Signalled(3, number)])
+    assert (outcome.done, outcome.signal) == (3, number)
+    assert signal.getsignal(number) is before
+    assert "stopping after this step, with a checkpoint" in capsys.readouterr().out
+    assert newest(tmp_path / "run").name == "step-000003" and not (tmp_path / "run" / "previews").exists()
+    train(prepare(settings), tmp_path / "run", resume="auto")
+    assert_same(tmp_path / "run", tmp_path / "straight")
 
-    def broken(*args, **options):
-        if options["step"] == 4:
-            with torch.no_grad():
-                next(prepared.model.networks["G_X"].parameters()).fill_(float("nan"))
-        return step(*args, **options)
 
-    monkeypatch.setattr(prepared.model, "step", broken)
-    with pytest.raises(FloatingPointError, match=r"(?s)not finite at step 4.*last good checkpoint is .*step-000004"):
-        train(prepared, tmp_path / "run")
-    kept = checkpoints_in(tmp_path / "run" / "checkpoints")
-    assert [path.name for path in kept] == ["step-000002", "step-000004"]
+class Early(Callback):
+    def on_step(self, run, report):
+        run.stopping = run.done == 3
+
+
+def test_a_callback_stops_a_run_after_its_step(tmp_path):
+    outcome = train(prepare(SETTINGS), tmp_path / "run", hooks=[Early()])
+    assert (outcome.done, outcome.signal) == (3, None)
+    assert newest(tmp_path / "run").name == "step-000003"
+
+
+def test_a_run_killed_after_its_last_checkpoint_is_completed(tmp_path):
+    """Its ``model/`` was not written yet."""
+    train(prepare(SETTINGS), tmp_path / "straight")
+    crash(tmp_path / "run", SETTINGS, 6)
     assert not (tmp_path / "run" / "model").exists()
+    train(prepare(SETTINGS), tmp_path / "run", resume="auto")
+    assert_same(tmp_path / "run", tmp_path / "straight")
+    assert (tmp_path / "run" / "losses.png").exists()
 
 
-def test_weights_that_are_not_finite_are_never_saved(tmp_path):
-    model = prepare(SETTINGS).model
-    with torch.no_grad():
-        next(model.parameters()).fill_(float("inf"))
-    with pytest.raises(FloatingPointError, match="not finite: no checkpoint was written"):
-        save_checkpoint(tmp_path / "checkpoints", 1, model, model.optimizers())
-    assert not (tmp_path / "checkpoints").exists()
+def test_a_line_that_was_cut_off_is_written_again(tmp_path):
+    train(prepare(SETTINGS), tmp_path / "straight")
+    crash(tmp_path / "run", SETTINGS, 5)
+    file = tmp_path / "run" / "metrics.jsonl"
+    file.write_text(file.read_text() + '{"step": 6, "advers')
+    train(prepare(SETTINGS), tmp_path / "run", resume="auto")
+    assert_same(tmp_path / "run", tmp_path / "straight")
 
 
-def test_a_checkpoint_that_breaks_off_leaves_no_trace(tmp_path, monkeypatch):
-    model = prepare(SETTINGS).model
-
-    def full(*_, **__):
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr("safetensors.torch.save_file", full)
-    with pytest.raises(OSError, match="No space"):
-        save_checkpoint(tmp_path, 1, model, model.optimizers())
-    assert list(tmp_path.iterdir()) == []
+def crashing(folder, settings, step, resume):
+    train(prepare(settings), folder, resume=resume, hooks=[StopAfter(step)])
 
 
-def test_damage_is_named(straight, tmp_path):
-    model = prepare(SETTINGS).model
-    checkpoint = save_checkpoint(tmp_path, 1, model, model.optimizers())
-    (checkpoint / "state.safetensors").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="expected a checkpoint, got damaged files"):
-        load_checkpoint(checkpoint, model, model.optimizers())
-    (checkpoint / "state.json").unlink()
-    with pytest.raises(FileNotFoundError, match="no .*state.json"):
-        load_checkpoint(checkpoint, model, model.optimizers())
+def test_two_processes_resume_exactly(tmp_path):
+    settings = replace(WITH_EVERYTHING, preview_every=0, data=DataSettings(world="shapes", size=16, crop=12, flip=True))
+    settings = replace(settings, accumulate=1)
+    folders = tmp_path / "straight", tmp_path / "run"
+    assert ended(start_two(folders[0], run_in, folders[0], settings)) == [0, 0], said(folders[0])
+    assert "process-1.safetensors" in bits(newest(folders[0]))["files"]
+    assert ended(start_two(folders[1], crashing, folders[1], settings, 3, "never")) == [2, 2], said(folders[1])
+    assert newest(folders[1]).name == "step-000002"
+    assert ended(start_two(folders[1], run_in, folders[1], settings, "auto")) == [0, 0], said(folders[1])
+    assert_same(folders[1], folders[0])

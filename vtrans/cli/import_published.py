@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vtrans.cli.parsing import new_parser, parse
 from vtrans.errors import refusal
-from vtrans.training.settings import ModelSettings
+from vtrans.training.model_settings import ModelSettings
 
 _DESCRIPTION = """\
 Loads a checkpoint of the published Recycle-GAN or CycleGAN code, and writes it as a folder for vtrans translate.

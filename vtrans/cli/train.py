@@ -6,10 +6,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import vtrans
 from vtrans.cli.parsing import new_parser, parse, with_imports
 from vtrans.errors import refusal
+from vtrans.training import memory
+from vtrans.training.data_settings import DataSettings
+from vtrans.training.model_settings import ModelSettings
 from vtrans.training.preparation import prepare
-from vtrans.training.settings import DataSettings, ModelSettings, TrainingSettings
+from vtrans.training.settings import TrainingSettings
 from vtrans.training.trainer import train
 
 _DESCRIPTION = """\
@@ -28,6 +32,7 @@ def run(words: list[str]) -> int:
     parser.add_argument("method", nargs="?", metavar="RECIPE", help="The recipe; vtrans list recipes shows them.")
     parser.add_argument("--recipe", type=str, help="The same as the first word, for config files.")
     parser.add_argument("--config", action="config", help="YAML file of options; a run's config.yaml is one.")
+    parser.add_argument("--version", type=str, help="The version of vtrans that a config file was written by.")
     parser.add_argument("--out", type=str, help="Folder of the run: new, or with --resume auto that of a run.")
     parser.add_argument(
         "--resume",
@@ -41,23 +46,25 @@ def run(words: list[str]) -> int:
     )
     parser.add_class_arguments(TrainingSettings, skip={"recipe"})
     options = parse(parser, words)
+    _check_version(options["version"])
     settings = settings_of(options)
     if options["out"] is None and not options["dry_run"]:
         raise ValueError(refusal("out", allowed="a folder for the run", got="none", fix="Pass --out runs/name"))
     prepared = prepare(settings)
+    say = prepared.devices.say
     if options["dry_run"]:
-        print(prepared.model.explain(length=prepared.clips_x.length))
-        print(f"\n{prepared.summary()}")
+        say(str(prepared.model.explain(length=prepared.clips_x.length)))
+        say(f"\n{prepared.summary()}\n{memory.summary(prepared)}")
         return 0
-    print(prepared.summary())
+    say(prepared.summary())
     out = Path(options["out"])
     outcome = train(prepared, out, resume=options["resume"])
     if outcome.signal is not None:
         again = with_imports(" ".join(["vtrans train", *_without_resume(words), "--resume auto"]))
-        print(f"Stopped after {outcome.done} steps, with a checkpoint. To go on exactly from there:\n  {again}")
+        say(f"Stopped after {outcome.done} steps, with a checkpoint. To go on exactly from there:\n  {again}")
         return 128 + outcome.signal
-    print(f"Done: {out} holds model/, losses.png, metrics.jsonl, previews/ and checkpoints/.")
-    print("Translate with: " + with_imports(f"vtrans translate {out} INPUT OUTPUT --to y"))
+    say(f"Done: {out} holds model/, losses.png, metrics.jsonl, previews/ and checkpoints/.")
+    say("Translate with: " + with_imports(f"vtrans translate {out} INPUT OUTPUT --to y"))
     return 0
 
 
@@ -69,6 +76,20 @@ def settings_of(options: dict[str, Any]) -> TrainingSettings:
     values = {field.name: options[field.name] for field in fields(TrainingSettings)}
     parts = {"recipe": recipe, "model": ModelSettings(**values["model"]), "data": DataSettings(**values["data"])}
     return TrainingSettings(**{**values, **parts})
+
+
+def _check_version(written: str | None) -> None:
+    """Refuses the config of a version whose options or numbers may be others."""
+    ours = vtrans.__version__.split(".")[:2]
+    if written is not None and written.split(".")[:2] != ours:
+        raise ValueError(
+            refusal(
+                "version",
+                allowed=f"a config of vtrans {'.'.join(ours)}",
+                got=f"one that vtrans {written} wrote",
+                fix=f"Install vtrans {written}, or check its options (vtrans train --help) and delete the line",
+            )
+        )
 
 
 def _without_resume(words: list[str]) -> list[str]:

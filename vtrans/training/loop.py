@@ -1,15 +1,21 @@
 """The training loop: short enough to copy into your own script."""
 
-from collections.abc import Iterator, Mapping
-from typing import Literal
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Generator, Mapping
+from contextlib import closing
 
 import torch
 from torch import Tensor
 
 from vtrans.data import Clips, batches
+from vtrans.guard import NonFiniteError
 from vtrans.model import TranslationModel
 from vtrans.objective import StepReport
-from vtrans.training.rates import rate_factor
+from vtrans.training.devices import Devices
+from vtrans.training.rates import RateSchedule, rate_factor
+from vtrans.training.stepping import Stepper
 
 
 def training_steps(
@@ -20,15 +26,24 @@ def training_steps(
     *,
     steps: int,
     batch: int = 1,
-    lr: float = 2e-4,
-    schedule: Literal["constant", "published"] = "constant",
+    accumulate: int = 1,
+    lr: float | Mapping[str, float] = 2e-4,
+    schedule: RateSchedule = "constant",
+    rate_warm_up: int = 0,
     seed: int = 0,
     start: int = 0,
-) -> Iterator[tuple[int, StepReport]]:
+    workers: int = 0,
+    stepper: Stepper | None = None,
+    leave_out: Collection[int] = (),
+    skipped: Callable[[NonFiniteError], None] | None = None,
+    waited: Callable[[float], None] | None = None,
+) -> Generator[tuple[int, StepReport], None, None]:
     """Trains a model step by step; what happens between the steps is the caller's.
 
     The clips of a step depend on (seed, step) alone, so that a run that stops after ``done`` steps goes on exactly with
-    ``start=done``, given the same weights, optimizers, history pools and random state.
+    ``start=done``, given the same weights, optimizers, history pools and random state. They do not depend on how many
+    processes share them, how many parts each computes them in, or how many workers load them. Frames that are to be
+    kept are decoded first, before this returns.
 
     Args:
         model: The model, trained in place, on the device where its parameters are.
@@ -36,17 +51,27 @@ def training_steps(
         clips_x: Clips of X.
         clips_y: Clips of Y, of the same length, height and width.
         steps: Steps in all.
-        batch: Clips of each domain in a step.
-        lr: The learning rate that ``schedule`` starts from.
-        schedule: ``"constant"``, or ``"published"``; see :func:`vtrans.training.rates.rate_factor`.
+        batch: Clips of each domain in a step, over all processes.
+        accumulate: Parts in which each process computes its share of a step.
+        lr: The learning rate that ``schedule`` starts from, or one for each phase.
+        schedule: ``"constant"``, ``"published"`` or ``"cosine"``; see :func:`vtrans.training.rates.rate_factor`.
+        rate_warm_up: Steps over which the rate rises.
         seed: Seed of the order, crops and flips of the clips.
         start: Steps done before.
+        workers: Processes that load clips; with 0 this one does.
+        stepper: What takes the steps. Default: one for this process alone, in full precision.
+        leave_out: Steps that are counted but not taken.
+        skipped: Called with a loss or gradient that was not finite, before its update is left out; without it, such a
+            number ends the loop.
+        waited: Called before each step with the seconds that it waited for its clips.
 
-    Yields:
-        After each step, how many are done and the report of that step.
+    Returns:
+        Iterator that takes a step each time, over how many are done and the report of that step, an empty one for a
+        step that was left out. Closing it ends the workers.
 
     Raises:
-        FloatingPointError: A loss is not finite; it is named.
+        NonFiniteError: A loss or gradient is not finite; it is named.
+        ValueError: The batch cannot be shared evenly.
 
     Example:
         >>> import vtrans
@@ -61,14 +86,42 @@ def training_steps(
         2 ['adversarial/x', 'adversarial/y', 'discriminator/x', 'discriminator/y']
     """
     device = next(model.parameters()).device
-    pairs = batches(clips_x, clips_y, batch=batch, seed=seed, start=start)
-    for step in range(start, steps):
-        rate = lr * rate_factor(schedule, step, steps)
-        for optimizer in optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+    stepper = Stepper(model, optimizers, Devices(device=device.type)) if stepper is None else stepper
+    devices = stepper.devices
+    share = devices.share_of(batch, accumulate)
+    pairs = batches(
+        clips_x, clips_y, batch=share, seed=seed, start=start, workers=workers, rank=devices.rank, ranks=devices.ranks
+    )
+
+    def draw() -> tuple[Tensor, Tensor]:
+        began = time.perf_counter()
         x, y = next(pairs)
-        yield step + 1, model.step(_moved(x, device), _moved(y, device), optimizers, step=step)
+        if waited is not None:
+            waited(time.perf_counter() - began)
+        return _moved(x, device), _moved(y, device)
+
+    def take(step: int) -> StepReport:
+        for phase, optimizer in optimizers.items():
+            rate = lr[phase] if isinstance(lr, Mapping) else lr
+            for group in optimizer.param_groups:
+                group["lr"] = rate * rate_factor(schedule, step, steps, warm_up=rate_warm_up)
+        x, y = draw()
+        if step in leave_out:
+            return StepReport({})
+        try:
+            return stepper(list(zip(x.chunk(accumulate), y.chunk(accumulate), strict=True)), step)
+        except NonFiniteError as error:
+            if error.updated or skipped is None:
+                raise
+            skipped(error)
+            return StepReport({})
+
+    def loop() -> Generator[tuple[int, StepReport], None, None]:
+        with closing(pairs):
+            for step in range(start, steps):
+                yield step + 1, take(step)
+
+    return loop()
 
 
 def _moved(clip: Tensor, device: torch.device) -> Tensor:

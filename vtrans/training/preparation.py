@@ -4,33 +4,47 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from vtrans.data import Clips, FrameSource, open_source, worlds
+from vtrans.data import Clips, FrameSource
 from vtrans.data.checks import counted
+from vtrans.data.tensors import Frames
 from vtrans.errors import refusal
 from vtrans.model import TranslationModel
 from vtrans.networks.sizes import nearest_sizes
-from vtrans.training.settings import DataSettings, TrainingSettings
-
-PUBLISHED_SIZE, PUBLISHED_CROP = 286, 256
-WORLD_STREAMS, WORLD_LENGTH = 32, 16
-"""Streams that a world draws for each domain, and frames of each: many scenes are harder to learn by heart."""
+from vtrans.training.data_settings import DataSettings
+from vtrans.training.devices import Devices
+from vtrans.training.settings import TrainingSettings
+from vtrans.training.sources import PUBLISHED, jitter_of, open_sources, resolved
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """A model and the clips that it will be trained on."""
+    """A model, the clips that it will be trained on, and those that it will be measured on.
+
+    Attributes:
+        settings: The run.
+        model: The model, on the device.
+        clips_x: Clips of X to train on.
+        clips_y: Clips of Y to train on.
+        devices: What the run computes on.
+        config: The settings with everything resolved, as plain data.
+        held_out: Clips of each domain that are kept from training, if any.
+        pairs: Held-out clips of X and of Y that show the same scenes, if the data are a world.
+        skipped: What was passed over when the data were opened, in words.
+    """
 
     settings: TrainingSettings
     model: TranslationModel
     clips_x: Clips
     clips_y: Clips
-    device: torch.device
+    devices: Devices
     config: dict[str, Any]
+    held_out: dict[str, Clips]
+    pairs: tuple[Frames, Frames] | None
+    skipped: str
 
     def summary(self) -> str:
         """What would be trained on what, in a few lines."""
@@ -53,8 +67,11 @@ class Preparation:
         settings = self.settings
         lines.append(
             f"{counted(settings.steps, 'step')} of {counted(settings.batch, 'clip')} of each domain, "
-            f"learning rate {settings.lr:g} ({settings.schedule}), seed {settings.seed}, on {self.device}"
+            f"learning rate {_rates(settings.lr)} ({settings.schedule}), seed {settings.seed}, on {self.devices.device}"
+            f" in {settings.precision}{f', {self.devices.ranks} processes' * (self.devices.ranks > 1)}"
         )
+        if self.skipped:
+            lines.append(self.skipped)
         return "\n".join(lines)
 
 
@@ -71,12 +88,13 @@ def prepare(settings: TrainingSettings) -> Preparation:
         FileNotFoundError: There is no data where the settings say.
         ValueError: The settings, the data and the networks do not fit together; sizes that do are named.
     """
-    device = choose_device(settings.device)
-    data = _resolved(settings.data)
-    sources = _open(data, settings.seed)
-    channels = {domain: source.channels for domain, source in sources.items()}
+    devices = Devices(device=settings.device, precision=settings.precision)
+    devices.share_of(settings.batch, settings.accumulate)
+    data = resolved(settings.data)
+    sources = open_sources(data, settings.seed)
+    channels = {domain: source.channels for domain, source in sources.train.items()}
     model = settings.model.build(settings.recipe, seed=settings.seed, channels=channels)
-    for domain, source in sources.items():
+    for domain, source in sources.train.items():
         if model.channels[domain] != source.channels:
             got = f"{source.channels} in {source.name}"
             allowed = f"frames of {counted(model.channels[domain], 'channel')}, as model.channels says"
@@ -87,27 +105,32 @@ def prepare(settings: TrainingSettings) -> Preparation:
         allowed = f"{model.minimum_length} frames or more"
         raise ValueError(refusal("data.clip_length", allowed=allowed, got=length, why=why))
     data = replace(data, clip_length=length)
-    # A world is drawn at its size.
-    size = None if data.size == "own" or data.world is not None else data.size
-    clips = {
-        domain: Clips(
-            source,
-            length=length,
-            stride=data.stride,
-            every=data.every,
-            size=PUBLISHED_SIZE if size == "published" else size,
-            crop=data.crop,
-            flip=bool(data.flip),
-        )
-        for domain, source in sources.items()
-    }
+    clips = {domain: _clips(source, domain, data, random=True) for domain, source in sources.train.items()}
+    held_out = {domain: _clips(source, domain, data, random=False) for domain, source in sources.held_out.items()}
     if clips["x"].shape[2:] != clips["y"].shape[2:]:
         sizes = [f"{c.shape[2]}x{c.shape[3]} (height x width)" for c in clips.values()]
         fix = "Pass --data.size or --data.crop"
         raise ValueError(refusal("data", allowed="clips of one size", got=f"{sizes[0]} in x, {sizes[1]} in y", fix=fix))
     check_size(model, *clips["x"].shape[2:])
-    config = settings.resolved(model, data)
-    return Preparation(settings, model.to(device), clips["x"], clips["y"], device, config)
+    model.recompute(settings.recompute)
+    if settings.compile:
+        model.compile_phases()
+    model.to(devices.device)
+    if settings.channels_last:
+        for parameter in model.parameters():
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return Preparation(
+        settings=settings,
+        model=model,
+        clips_x=clips["x"],
+        clips_y=clips["y"],
+        devices=devices,
+        config=settings.resolved(model, data),
+        held_out=held_out,
+        pairs=sources.pairs,
+        skipped=sources.skipped(),
+    )
 
 
 def check_size(model: TranslationModel, height: int, width: int) -> None:
@@ -146,44 +169,26 @@ def check_size(model: TranslationModel, height: int, width: int) -> None:
     )
 
 
-def _resolved(data: DataSettings) -> DataSettings:
-    if data.world is not None:
-        if data.x is not None or data.y is not None:
-            raise ValueError(refusal("data", allowed="data.world, or data.x and data.y", got="both"))
-        size = PUBLISHED_CROP if data.size in ("published", "own") else data.size
-        return replace(data, size=size, flip=bool(data.flip))
-    missing = [f"data.{domain}" for domain in ("x", "y") if getattr(data, domain) is None]
-    if missing:
-        fix = "Pass --data.x and --data.y: video files or folders of frames. Or --data.world shapes, to try"
-        raise ValueError(
-            refusal("data", allowed="frames of both domains", got=f"no {' and no '.join(missing)}", fix=fix)
-        )
-    return replace(
-        data,
-        x=str(Path(str(data.x)).resolve()),
-        y=str(Path(str(data.y)).resolve()),
-        crop=PUBLISHED_CROP if data.crop is None and data.size == "published" else data.crop,
-        flip=True if data.flip is None else data.flip,
+def _clips(source: FrameSource, domain: str, data: DataSettings, *, random: bool) -> Clips:
+    """Clips of a domain; without crops at random, flips and changes of colour for measuring."""
+    # A world is drawn at its size.
+    size = None if data.size == "own" or data.world is not None else data.size
+    return Clips(
+        source,
+        length=data.clip_length or 1,
+        stride=data.stride,
+        every=data.every,
+        size=PUBLISHED["size"] if size == "published" else size,
+        crop=data.crop,
+        flip=data.flip and random,
+        jitter=jitter_of(data, domain) if random else None,
+        cuts=data.cuts,
+        memory=round(data.memory * 2**30),
+        cache=data.cache,
     )
 
 
-def _open(data: DataSettings, seed: int) -> dict[str, FrameSource]:
-    if data.world is None:
-        return {domain: open_source(str(getattr(data, domain)), layout=data.layout) for domain in ("x", "y")}
-    if not isinstance(data.size, int):
-        got, allowed = repr(data.size), "one side of a square, for a world"
-        raise ValueError(refusal("data.size", allowed=allowed, got=got))
-    world = worlds.create(data.world, size=data.size, seed=seed)
-    length = max(WORLD_LENGTH, 2 * data.stride * (data.clip_length or 1))
-    return {domain: world.train(domain, sequences=WORLD_STREAMS, length=length) for domain in ("x", "y")}
-
-
-def choose_device(name: str) -> torch.device:
-    """The device of that name, or for ``"auto"`` a GPU if there is one; refuses what is not there."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name not in ("cpu", "cuda"):
-        raise ValueError(refusal("device", allowed="auto, cpu or cuda", got=name))
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError(refusal("device", allowed="cpu or auto", got="cuda", why="PyTorch sees no GPU here"))
-    return torch.device(name)
+def _rates(lr: float | dict[str, float]) -> str:
+    if isinstance(lr, dict):
+        return ", ".join(f"{rate:g} for {phase}" for phase, rate in lr.items())
+    return f"{lr:g}"

@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+import platform
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import vtrans
 from vtrans.errors import refusal
-from vtrans.training.checkpoints import checkpoints_in, step_of
+from vtrans.training.checkpoints import checkpoints_in
+from vtrans.training.devices import Devices
+from vtrans.training.manifest import read_json, replace_text
 
-_FREE = ("checkpoint_every", "preview_every", "log_every", "device", "threads")
+_LOCK = ".lock"
+
+_FREE = (
+    *("checkpoint_every", "keep_last", "milestone_every", "preview_every", "video_every", "log_every", "check_every"),
+    *("device", "threads", "compile", "optimizer", "recompute", "accumulate", "guard", "trackers", "best"),
+    *("validate_every", "data.workers", "data.cache", "data.memory", "version"),
+)
 """What may differ when a run is resumed."""
 
 
 class RunFolder:
     """The folder of a run.
 
-    It holds ``config.yaml``, ``metrics.jsonl``, ``checkpoints/``, ``previews/``, ``model/`` and ``losses.png``.
+    It holds ``config.yaml``, ``made_with.json`` (the command and versions), ``metrics.jsonl``, ``trackers/``,
+    ``checkpoints/``, ``previews/``, ``replays/``, ``model/`` and ``losses.png``.
 
     Args:
         path: The folder.
@@ -35,14 +53,66 @@ class RunFolder:
         self.previews = self.path / "previews"
         self.model = self.path / "model"
         self.losses_picture = self.path / "losses.png"
+        self.trackers = self.path / "trackers"
+        self.replays = self.path / "replays"
+        self.origin_file = self.path / "made_with.json"
+        self._fresh = False
 
-    def begin(self, config: Mapping[str, Any], resume: str) -> Path | None:
+    @contextmanager
+    def locked(self, devices: Devices) -> Iterator[None]:
+        """Within it no other run can use the folder.
+
+        Raises:
+            FileExistsError: Another process is using it.
+            OSError: The folder cannot be made.
+        """
+        with ExitStack() as stack:
+            devices.by_main(lambda: stack.enter_context(self._locked()))
+            try:
+                yield
+            except BaseException:
+                if devices.main:
+                    self._forget_start()
+                raise
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        from filelock import FileLock, Timeout
+
+        if self.path.exists() and not self.path.is_dir():
+            raise FileExistsError(refusal("out", allowed="a folder", got=f"the file {self.path}"))
+        made = not self.path.exists()
+        file = self.path / _LOCK
+        lock = FileLock(file)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
+        except Timeout:
+            got = f"{self.path}, in which another process is training"
+            fix = "Wait for it, stop it, or pass another --out"
+            raise FileExistsError(refusal("out", allowed="a folder that is free", got=got, fix=fix)) from None
+        except OSError as error:
+            got = f"{self.path}, which cannot be written ({error.strerror})"
+            raise OSError(refusal("out", allowed="a place for a folder", got=got)) from error
+        try:
+            yield
+        finally:
+            # Removed while it is held, since after that it may be another process's; Windows removes no open file.
+            if os.name != "nt":
+                file.unlink(missing_ok=True)
+            lock.release()
+            if made and not any(self.path.iterdir()):
+                self.path.rmdir()
+
+    def begin(self, config: Mapping[str, Any], resume: str, devices: Devices) -> Path | None:
         """Decides where to begin, and makes the folder.
 
         Args:
             config: The resolved config of the run that is to begin.
             resume: ``"never"`` takes a new or empty folder; ``"auto"`` also one of a run with the same config, to go on
                 from its last checkpoint; else the path of a checkpoint, or of a run, to start from in a new folder.
+
+            devices: The processes of the run; the main one decides.
 
         Returns:
             The checkpoint to load, or None.
@@ -53,9 +123,10 @@ class RunFolder:
             OSError: The folder cannot be made.
             ValueError: The run there has another config; what differs is named.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise FileExistsError(refusal("out", allowed="a folder", got=f"the file {self.path}"))
-        used = self.path.is_dir() and any(self.path.iterdir())
+        return devices.by_main(lambda: self._begin(config, resume))
+
+    def _begin(self, config: Mapping[str, Any], resume: str) -> Path | None:
+        used = any(path.name != _LOCK for path in self.path.iterdir())
         if used and resume != "auto":
             there = "a run" if self.config_file.exists() else "files"
             raise FileExistsError(
@@ -67,19 +138,17 @@ class RunFolder:
                     + (", or --resume auto to go on with that run" * self.config_file.exists()),
                 )
             )
+        self._fresh = not used
         checkpoint = None
         if used:
             self._compare(config)
             checkpoint = next(iter(checkpoints_in(self.checkpoints)[-1:]), None)
         elif resume not in ("auto", "never"):
             checkpoint = _find(Path(resume))
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            got = f"{self.path}, which cannot be written ({error.strerror})"
-            raise OSError(refusal("out", allowed="a place for a folder", got=got)) from error
         self._write_config(config)
-        self._cut_metrics(0 if checkpoint is None else step_of(checkpoint))
+        self._write_origin()
+        if checkpoint is None:
+            replace_text(self.metrics_file, "")
         return checkpoint
 
     def append_metrics(self, line: Mapping[str, float | int]) -> None:
@@ -87,12 +156,27 @@ class RunFolder:
         with self.metrics_file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
+    def cut_metrics(self, step: int, devices: Devices) -> None:
+        """Drops lines of later steps, which will be written again."""
+        if devices.main:
+            kept = [line for line in self.metrics() if line["step"] <= step]
+            replace_text(self.metrics_file, "".join(json.dumps(line) + "\n" for line in kept))
+
     def metrics(self) -> list[dict[str, float]]:
         """The lines of ``metrics.jsonl``; one that was cut off in the middle is left out."""
         if not self.metrics_file.exists():
             return []
         lines = self.metrics_file.read_text(encoding="utf-8").splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("}\n")]
+
+    def _forget_start(self) -> None:
+        """Removes what a run that failed before its first line, checkpoint or picture left in a new folder."""
+        parts = (self.checkpoints, self.previews, self.replays, self.model)
+        if not self._fresh or self.metrics() or any(part.exists() for part in parts):
+            return
+        for file in (self.config_file, self.origin_file, self.metrics_file):
+            file.unlink(missing_ok=True)
+        shutil.rmtree(self.trackers, ignore_errors=True)
 
     def _compare(self, config: Mapping[str, Any]) -> None:
         import yaml
@@ -123,12 +207,22 @@ class RunFolder:
         text = "# Every setting of this run; vtrans train --config takes it.\n" + yaml.safe_dump(
             dict(config), sort_keys=False, allow_unicode=True
         )
-        _replace(self.config_file, text)
+        replace_text(self.config_file, text)
 
-    def _cut_metrics(self, step: int) -> None:
-        """Drops lines that will be written again."""
-        kept = [line for line in self.metrics() if line["step"] <= step]
-        _replace(self.metrics_file, "".join(json.dumps(line) + "\n" for line in kept))
+    def _write_origin(self) -> None:
+        """Notes the command and the versions; an earlier note of the same run stays."""
+        before = read_json(self.origin_file).get("runs", []) if self.origin_file.is_file() else []
+        now = {"time": time.strftime("%Y-%m-%d %H:%M:%S"), "command": shlex.join(sys.argv), "versions": versions()}
+        replace_text(self.origin_file, json.dumps({"runs": [*before, now]}, indent=1) + "\n")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide the numbers of a run."""
+    found = {"python": platform.python_version(), "vtrans": vtrans.__version__}
+    for package in ("torch", "numpy", "einops", "accelerate", "safetensors", "av", "kornia"):
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], free: tuple[str, ...] = ()) -> list[str]:
@@ -162,9 +256,3 @@ def _find(path: Path) -> Path:
         allowed = "auto, never, or the path of a checkpoint or run"
         raise FileNotFoundError(refusal("resume", allowed=allowed, got=f"{path}, where no checkpoint is"))
     return found[-1]
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

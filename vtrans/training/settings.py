@@ -3,96 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import vtrans
 from vtrans.errors import refusal
 from vtrans.model import TranslationModel
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelSettings:
-    """What differs from the recipe; see :func:`vtrans.build`.
-
-    Args:
-        generator: Both generators: a name, [name, {option: value}], or {x: …, y: …}. Default: the recipe's.
-        predictor: Both predictors, likewise.
-        discriminator: Both discriminators, likewise.
-        losses: Changes of the recipe's losses: {name: weight, or null to drop it, or {option: value}}; a list replaces
-            them.
-        channels: Channels of the frames, a number or {x: …, y: …}. Default: those of the data.
-        clip_length: Frames of the clips that the model is made for and its plans are shown for; data.clip_length sets
-            those of training. Default: the recipe's.
-        warm_up: Steps for which the predictors alone learn, before the generators start.
-        frozen_predictors: Whether the predictors stand frozen while the generators train.
-        phases: The phases of a step, replacing the recipe's: a list of {name, trains, terms, losses, start, stop}.
-        seed: Seed of the initial weights. Default: the run's seed.
-    """
-
-    generator: list[Any] | dict[str, Any] | str | None = None
-    predictor: list[Any] | dict[str, Any] | str | None = None
-    discriminator: list[Any] | dict[str, Any] | str | None = None
-    losses: dict[str, Any] | list[Any] | None = None
-    channels: int | dict[str, int] | None = None
-    clip_length: int | None = None
-    warm_up: int = 0
-    frozen_predictors: bool = False
-    phases: list[dict[str, Any]] | None = None
-    seed: int | None = None
-
-    def build(self, recipe: str, *, seed: int = 0, channels: int | dict[str, int] = 3) -> TranslationModel:
-        """The model of a recipe with these changes.
-
-        Args:
-            recipe: The recipe's name.
-            seed: Seed of the initial weights where the settings name none.
-            channels: Channels of the frames where the settings name none.
-
-        Raises:
-            ValueError: An unknown recipe, part, loss or option, or parts that do not fit.
-
-        Example:
-            >>> settings = ModelSettings(generator=["resnet", {"blocks": 1, "width": 4}])
-            >>> settings.build("gan").config["generator"][0]
-            'resnet'
-        """
-        options = {name: value for name, value in vars(self).items() if value is not None}
-        return vtrans.build(recipe, **{"seed": seed, "channels": channels, **options})
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataSettings:
-    """Where the frames come from, and how clips are cut from them.
-
-    Args:
-        x: Frames of X: a video file, a folder of frames, or a folder of either, one sequence each.
-        y: Frames of Y, likewise.
-        world: Name of a synthetic world, in place of x and y.
-        layout: How a folder's images are understood: frames, triplets (three side by side), or auto, by the folder's
-            name.
-        size: Size that frames are loaded at, in pixels: a side of a square, to which they are stretched; '[height,
-            width]', which can keep their aspect; own (as they are); or published (286, of which 256 are cropped). A
-            world is drawn at this size, by default at 256.
-        crop: Size of a random crop, in pixels: a side or [height, width]. Default: 256 for the published size, else
-            none.
-        flip: Whether clips are mirrored left to right half of the time. Default: true for files, false for worlds.
-        stride: Frames from one frame of a clip to the next.
-        every: Frames from one clip's start to the next one's.
-        clip_length: Frames of the clips that are cut from the data for training. Default: model.clip_length, or as many
-            as the losses need.
-    """
-
-    x: str | None = None
-    y: str | None = None
-    world: str | None = None
-    layout: Literal["auto", "frames", "triplets"] = "auto"
-    size: int | tuple[int, int] | Literal["published", "own"] = "published"
-    crop: int | tuple[int, int] | None = None
-    flip: bool | None = None
-    stride: int = 1
-    every: int = 1
-    clip_length: int | None = None
+from vtrans.training.data_settings import DataSettings
+from vtrans.training.model_settings import ModelSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,16 +23,37 @@ class TrainingSettings:
         model: What differs from the recipe.
         data: The data.
         steps: Training steps in all, those before a resume included.
-        batch: Clips of each domain in a step.
-        lr: Learning rate of every optimizer.
-        schedule: How the rate goes on: constant; or published, constant for half of the steps and then linearly to
-            zero.
+        batch: Clips of each domain in a step, over all processes; their number times accumulate must divide it.
+        accumulate: Parts in which each process computes its share of a step: less memory, the same numbers.
+        lr: Learning rate of every optimizer; or of each phase, as {generators: 0.0002, discriminators: 0.0004}.
+        schedule: How the rates go on: constant; published, constant for half of the steps and then linearly to zero;
+            or cosine, down to zero.
+        rate_warm_up: Steps over which the rates rise to their full height.
+        ema: Decay of averages of the generators' weights over the steps, such as 0.999; 0 for none. With it the saved
+            model, and so translate and from_pretrained, has the averages; training goes on with the weights themselves.
         seed: Seed of the weights and of the order, crops and flips of the clips.
         device: Where to train: auto (a GPU if there is one), cpu or cuda.
         threads: CPU threads. Default: as many as PyTorch chooses.
+        precision: Number format of convolutions: fp32; tf32 (GPUs); bf16; or fp16 (GPUs), mixed, with weights in
+            float32.
+        compile: Whether torch.compile makes one program of each phase: minutes at the start, then faster steps.
+        recompute: Networks, such as [G, P] or [G_X], that run once more in the backward pass instead of keeping what
+            they computed: less memory for about a third more time (gradient checkpointing).
+        channels_last: Whether weights and frames are laid out with channels last, which convolutions on GPUs prefer.
+        optimizer: Implementation of Adam: default (PyTorch's choice), foreach (few kernels) or fused (one kernel).
+        guard: What becomes of a step whose losses or gradients are not finite: stop ends the run; skip leaves out its
+            update; roll_back goes on from the last checkpoint without it. Its clips are saved for replay either way.
+        check_every: Steps between looks at whether they were finite; on a CPU, and with skip, every step is looked at.
         checkpoint_every: Steps between checkpoints.
+        keep_last: Newest checkpoints that are kept.
+        milestone_every: Steps between checkpoints that are kept for ever; 0 for none.
+        best: A number of metrics.jsonl, such as held_out/cycle/x, whose best checkpoint is kept too.
+        validate_every: Steps between looks at held-out clips; 0 for none. Needs data.held_out, or a world.
         preview_every: Steps between pictures of the translations so far; 0 for none.
-        log_every: Steps between lines of metrics.jsonl.
+        video_every: Steps between short videos of clips beside their translations; 0 for none.
+        log_every: Steps between lines of metrics.jsonl and of trackers.
+        trackers: Where numbers go besides metrics.jsonl: tensorboard, or others that Accelerate knows, such as wandb.
+        callbacks: Hooks of one's own, by name or [name, {option: value}]; see vtrans.training.callbacks.
 
     Raises:
         ValueError: A number is out of range.
@@ -124,24 +64,47 @@ class TrainingSettings:
     data: DataSettings = field(default_factory=DataSettings)
     steps: int = 10_000
     batch: int = 1
-    lr: float = 2e-4
-    schedule: Literal["constant", "published"] = "constant"
+    accumulate: int = 1
+    lr: float | dict[str, float] = 2e-4
+    schedule: Literal["constant", "published", "cosine"] = "constant"
+    rate_warm_up: int = 0
+    ema: float = 0.0
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = None
+    precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
+    compile: bool = False
+    recompute: list[str] = field(default_factory=list)
+    channels_last: bool = False
+    optimizer: Literal["default", "foreach", "fused"] = "default"
+    guard: Literal["stop", "skip", "roll_back"] = "stop"
+    check_every: int = 25
     checkpoint_every: int = 500
+    keep_last: int = 2
+    milestone_every: int = 0
+    best: str | None = None
+    validate_every: int = 0
     preview_every: int = 500
+    video_every: int = 0
     log_every: int = 20
+    trackers: list[str] = field(default_factory=lambda: ["tensorboard"])
+    callbacks: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        least = {"steps": 1, "batch": 1, "seed": 0, "checkpoint_every": 1, "preview_every": 0, "log_every": 1}
-        for name, bound in least.items():
-            if getattr(self, name) < bound:
-                raise ValueError(refusal(name, allowed=f"a whole number of at least {bound}", got=getattr(self, name)))
+        for name, least in _LEAST.items():
+            if getattr(self, name) < least:
+                allowed = f"a whole number of at least {least}"
+                raise ValueError(refusal(name, allowed=allowed, got=getattr(self, name)))
         if self.threads is not None and self.threads < 1:
             raise ValueError(refusal("threads", allowed="a whole number of at least 1", got=self.threads))
-        if not 0 < self.lr < float("inf"):
-            raise ValueError(refusal("lr", allowed="a rate above 0", got=self.lr))
+        for rate in self.lr.values() if isinstance(self.lr, dict) else [self.lr]:
+            if not 0 < rate < math.inf:
+                raise ValueError(refusal("lr", allowed="a rate above 0", got=rate))
+        if not 0 <= self.ema < 1:
+            raise ValueError(refusal("ema", allowed="a decay from 0 (none) up to below 1", got=self.ema))
+        if self.best is not None and self.best.startswith("held_out/") and not self.validate_every:
+            fix = "Pass --validate_every, with --data.held_out or a world"
+            raise ValueError(refusal("best", allowed="a number that is measured", got=self.best, fix=fix))
 
     def resolved(self, model: TranslationModel, data: DataSettings) -> dict[str, Any]:
         """The run as plain data with everything resolved; as a config file it gives the same run.
@@ -151,5 +114,23 @@ class TrainingSettings:
             data: The data settings with the defaults resolved.
         """
         parts = {name: value for name, value in model.config.items() if name != "recipe"}
-        plain: dict[str, Any] = json.loads(json.dumps({**asdict(self), "model": parts, "data": asdict(data)}))
+        mine = {**asdict(self), "model": parts, "data": asdict(data)}
+        plain: dict[str, Any] = json.loads(json.dumps({"version": vtrans.__version__, **mine}))
         return plain
+
+
+_LEAST = {
+    "steps": 1,
+    "batch": 1,
+    "accumulate": 1,
+    "rate_warm_up": 0,
+    "seed": 0,
+    "check_every": 1,
+    "checkpoint_every": 1,
+    "keep_last": 1,
+    "milestone_every": 0,
+    "validate_every": 0,
+    "preview_every": 0,
+    "video_every": 0,
+    "log_every": 1,
+}

@@ -172,7 +172,8 @@ def outputs_for(source: FrameSource, output: Path, *, overwrite: bool = False) -
     """Where the translation of each sequence goes, checked before work begins.
 
     One sequence goes to ``output`` itself. Of several each goes into the folder ``output``: a video to a video of the
-    same name (as .mp4 if its own format cannot be written), a folder of frames to a folder.
+    same name (as .mp4 if its own format cannot be written), a folder of frames to a folder. So does a video that is
+    left of several since others were skipped.
 
     Args:
         source: What is to be translated.
@@ -183,10 +184,10 @@ def outputs_for(source: FrameSource, output: Path, *, overwrite: bool = False) -
         FileExistsError: An output exists.
         ValueError: Several sequences cannot go to one file, or two would go to the same.
     """
-    if len(source.sequences) == 1:
+    if len(source.sequences) == 1 and not (source.skipped and _video(source.sequences[0])):
         targets = [output]
     elif output.suffix:
-        got = f"{output} for the {len(source.sequences)} sequences of {source.name}"
+        got = f"{output} for the videos or folders of {source.name}"
         raise ValueError(refusal("OUTPUT", allowed="a folder, named without a suffix", got=got))
     else:
         targets = [output / _name(sequence) for sequence in source.sequences]

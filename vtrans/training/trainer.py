@@ -1,26 +1,40 @@
-"""The reference trainer: the loop, with checkpoints, metrics, previews and a progress bar around it."""
+"""The reference trainer: the loop, and around it checkpoints, records, previews, and what to do where a run breaks."""
 
 from __future__ import annotations
 
-import math
+import errno
 import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from vtrans.data import tensor_to_frames
-from vtrans.evaluation.pictures import write_strip
-from vtrans.evaluation.translations import recycled
-from vtrans.objective import StepReport
-from vtrans.training.checkpoints import checkpoints_in, load_checkpoint, save_checkpoint, step_of
+from vtrans.errors import refusal
+from vtrans.guard import NonFiniteError
+from vtrans.progress import Progress
+from vtrans.training import memory
+from vtrans.training.averages import GeneratorAverage, averaged
+from vtrans.training.callbacks import Callback, Run, callbacks
+from vtrans.training.checkpoints import OtherFormatError, checkpoints_in, load_checkpoint, set_aside, step_of
+from vtrans.training.clock import Clock
 from vtrans.training.interruption import Interruption
 from vtrans.training.loop import training_steps
 from vtrans.training.plots import plot_losses
 from vtrans.training.preparation import Preparation
-from vtrans.training.progress import Progress
+from vtrans.training.previews import Previews
+from vtrans.training.recording import Display, Recording
+from vtrans.training.replay import save_for_replay
 from vtrans.training.run_folder import RunFolder
-from vtrans.training.state import Optimizers
+from vtrans.training.saving import Saving
+from vtrans.training.state import seed_everything
+from vtrans.training.stepping import Stepper
+from vtrans.training.validation import Validation
+
+ROLL_BACKS = 3
+"""How often a run goes back to a checkpoint before it gives up."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +45,14 @@ class Outcome:
     signal: int | None = None
 
 
-def train(prepared: Preparation, out: str | Path, *, resume: str = "never") -> Outcome:
+def train(prepared: Preparation, out: str | Path, *, resume: str = "never", hooks: Sequence[Callback] = ()) -> Outcome:
     """Trains a model and leaves everything about it in a folder.
 
     Args:
         prepared: What :func:`vtrans.training.prepare` returned.
         out: The run's folder.
         resume: ``"never"``, ``"auto"`` or the path of a checkpoint; see :meth:`RunFolder.begin`.
+        hooks: Callbacks besides those that the settings name.
 
     Returns:
         How it ended.
@@ -45,109 +60,209 @@ def train(prepared: Preparation, out: str | Path, *, resume: str = "never") -> O
     Raises:
         FileExistsError: The folder is in use.
         FloatingPointError: A loss or weight is not finite; the message says how to go on.
+        MemoryError: Memory ran out; the message says what to change.
+        OSError: A checkpoint cannot be written, such as on a full disk.
         ValueError: The run to resume has other settings.
     """
-    settings, model = prepared.settings, prepared.model
+    settings, devices = prepared.settings, prepared.devices
+    own = [*(callbacks.resolve("callbacks", named) for named in settings.callbacks), *hooks]
+    recording = Recording(settings.trackers)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    torch.manual_seed(settings.seed)
-    optimizers = model.optimizers(lr=settings.lr)
+    seed_everything(settings.seed + devices.rank)
     folder = RunFolder(out)
-    checkpoint = folder.begin(prepared.config, resume)
-    done = 0
-    if checkpoint is not None:
-        try:
-            done = load_checkpoint(checkpoint, model, optimizers)
-        except (ValueError, FileNotFoundError) as error:
-            others = [path for path in checkpoints_in(checkpoint.parent) if path != checkpoint]
-            way = f"Delete {checkpoint} to go on from {others[-1].name}." if others else "There is no other checkpoint."
-            raise ValueError(f"{error} {way}") from error
-        print(f"Going on from {checkpoint}, after {done} steps.")
-    if done >= settings.steps:
-        more = "Pass a greater --steps to go on." if settings.schedule == "constant" else "The run is complete."
-        print(f"Nothing to do: {done} steps are done. {more}")
-        return Outcome(done)
-    try:
-        outcome = _run(prepared, folder, optimizers, done)
-    except FloatingPointError as error:
-        raise FloatingPointError(f"{error} {_advice(folder, settings.lr)}") from error
-    model.save_pretrained(str(folder.model), overwrite=True)
-    plot_losses(folder.metrics(), folder.losses_picture)
-    return outcome
+    run = _new_run(prepared, folder)
+    with folder.locked(devices):
+        checkpoint = folder.begin(prepared.config, resume, devices)
+        if checkpoint is not None:
+            _go_back(run, checkpoint, fall_back=checkpoint.parent == folder.checkpoints)
+            devices.say(f"Going on after {run.done} steps.")
+        outcome = Outcome(run.done)
+        if run.done < settings.steps:
+            outcome = _run(run, own, recording)
+        else:
+            more = "Pass a greater --steps to go on." if settings.schedule == "constant" else "The run is complete."
+            devices.say(f"Nothing to do: {run.done} steps are done. {more}")
+        if devices.main:
+            with _full_disk_told(run), averaged(run.average):
+                prepared.model.save_pretrained(str(folder.model), overwrite=True)
+                plot_losses(folder.metrics(), folder.losses_picture)
+        devices.wait()
+        return outcome
 
 
-def _run(prepared: Preparation, folder: RunFolder, optimizers: Optimizers, done: int) -> Outcome:
-    settings, model = prepared.settings, prepared.model
-    progress = Progress("training", "steps", total=settings.steps, start=done, every=settings.log_every)
+def _run(run: Run, own: Sequence[Callback], recording: Recording) -> Outcome:
+    """Runs the loop, and again from a checkpoint where the settings have it roll back."""
+    settings, devices = run.prepared.settings, run.devices
+    progress = Progress("training", "steps", total=settings.steps, start=run.done, every=settings.log_every)
+    check_every = 1 if settings.guard == "skip" else settings.check_every
+    stepper = Stepper(run.prepared.model, run.optimizers, devices, check_every=check_every)
+    saving = Saving(own, stepper.check)
+    around: list[Callback] = [Validation(), *own, recording, saving, Previews(), Display(progress)]
+
+    def say(line: str) -> None:
+        if devices.main:
+            progress.say(line)
 
     def told(number: int) -> None:
-        progress.say(f"{signal.Signals(number).name}: stopping after this step, with a checkpoint (again: at once).")
+        with suppress(RuntimeError):  # a signal may come within a print
+            say(f"{signal.Signals(number).name}: stopping after this step, with a checkpoint (again: at once).")
 
+    for clips in (run.prepared.clips_x, run.prepared.clips_y):
+        clips.prepare()
+    for callback in around:
+        callback.on_start(run)
+    roll_backs = 0
+    with Interruption(told) as interruption, progress if devices.main else nullcontext(), _full_disk_told(run):
+        while True:
+            try:
+                _steps(run, stepper, around, saving, interruption, say)
+                break
+            except NonFiniteError as error:
+                kept = save_for_replay(run, error)
+                earlier = [c for c in checkpoints_in(run.folder.checkpoints) if step_of(c) <= error.step]
+                roll_backs += 1
+                if settings.guard != "roll_back" or not earlier or roll_backs > ROLL_BACKS:
+                    raise FloatingPointError(f"{error} {_way_on(run, error, kept)}") from error
+                say(f"{error} Its clips are in {kept}. Going back to {earlier[-1].name}, without that step.")
+                left_out = {*run.left_out, error.step}
+                _go_back(run, earlier[-1], fall_back=True)
+                run.left_out |= left_out
+            except Exception as error:
+                if memory.is_out_of_memory(error):
+                    raise MemoryError(f"Memory ran out. {memory.advice(run.prepared)}") from error
+                raise
+        for callback in around:
+            callback.on_end(run)
+    return Outcome(run.done, interruption.signal)
+
+
+def _steps(
+    run: Run,
+    stepper: Stepper,
+    around: Sequence[Callback],
+    saving: Saving,
+    interruption: Interruption,
+    say: Callable[[str], None],
+) -> None:
+    settings, prepared, devices = run.prepared.settings, run.prepared, run.devices
+
+    def skipped(error: NonFiniteError) -> None:
+        say(f"{error} The step is left out; its clips are in {save_for_replay(run, error)}.")
+
+    clock = Clock(run.done)
     loop = training_steps(
-        model,
-        optimizers,
+        prepared.model,
+        run.optimizers,
         prepared.clips_x,
         prepared.clips_y,
         steps=settings.steps,
         batch=settings.batch,
+        accumulate=settings.accumulate,
         lr=settings.lr,
         schedule=settings.schedule,
+        rate_warm_up=settings.rate_warm_up,
         seed=settings.seed,
-        start=done,
+        start=run.done,
+        workers=settings.data.workers,
+        stepper=stepper,
+        leave_out=run.left_out,
+        skipped=skipped if settings.guard == "skip" else None,
+        waited=clock.wait,
     )
-    with Interruption(told) as interruption, progress:
-        for done, report in loop:  # noqa: B020
-            last = done == settings.steps or interruption.signal is not None
-            if last or done % settings.log_every == 0 or done == 1:
-                folder.append_metrics(metrics_of(done, report, optimizers))
-            progress.update(done, note_of(report) if last or progress.wants(done) else "")
-            if last or done % settings.checkpoint_every == 0:
-                save_checkpoint(folder.checkpoints, done, model, optimizers)
-            if settings.preview_every and (last or done % settings.preview_every == 0):
-                write_preview(prepared, folder.previews / f"step-{done:06d}.png")
-            if last:
+    # Processes that agree to stop wait for each other, and for their GPUs.
+    look_every = stepper.check_every if devices.ranks > 1 else 1
+    with closing(loop):
+        for run.done, report in loop:  # noqa: B020
+            if run.average is not None:
+                run.average.update()
+            run.last = run.done == settings.steps
+            run.numbers = {}
+            run.timing = clock.numbers(run.done, settings.batch)
+            for callback in around:
+                callback.on_step(run, report)
+            asked = interruption.signal is not None or run.stopping
+            if not run.last and run.done % look_every == 0 and devices.any(asked):
+                if not run.due(settings.checkpoint_every):
+                    saving.save(run)
                 break
-            del report  # the frames that its phases carried are let go before the next step
-    return Outcome(done, interruption.signal)
 
 
-def metrics_of(done: int, report: StepReport, optimizers: Optimizers) -> dict[str, float | int]:
-    """A line of ``metrics.jsonl``: every term, each phase's total, and the learning rate."""
-    line: dict[str, float | int] = {"step": done}
-    line |= {name: value.detach().item() for name, value in report.items()}
-    line |= {f"total/{phase}": part.total.detach().item() for phase, part in report.phases.items()}
-    line["lr"] = next(iter(optimizers.values())).param_groups[0]["lr"]
-    if not all(math.isfinite(value) for value in line.values()):
-        bad = [name for name, value in line.items() if not math.isfinite(value)]
-        raise FloatingPointError(f"After step {done}, not finite: {', '.join(bad)}.")
-    return line
+def _new_run(prepared: Preparation, folder: RunFolder) -> Run:
+    settings, model = prepared.settings, prepared.model
+    return Run(
+        prepared=prepared,
+        folder=folder,
+        devices=prepared.devices,
+        optimizers=model.optimizers(lr=settings.lr, implementation=settings.optimizer),
+        average=GeneratorAverage(model, settings.ema) if settings.ema else None,
+    )
 
 
-def note_of(report: StepReport) -> str:
-    """The phases' totals in a few words."""
-    return ", ".join(f"{phase} {part.total.detach().item():.3f}" for phase, part in report.phases.items())
+def _go_back(run: Run, checkpoint: Path, *, fall_back: bool) -> None:
+    """Loads a checkpoint; a damaged one of the run itself is named, and the one before it is taken."""
+    model, optimizers = run.prepared.model, run.optimizers
+    earlier = [c for c in checkpoints_in(checkpoint.parent) if step_of(c) < step_of(checkpoint)] if fall_back else []
+    damaged: list[tuple[Path, ValueError]] = []
+    for candidate in (checkpoint, *reversed(earlier)):
+        try:
+            done, progress = load_checkpoint(candidate, model, optimizers, average=run.average, devices=run.devices)
+            left_out, best = _progress_of(candidate, progress)
+            break
+        except OtherFormatError:
+            raise
+        except ValueError as error:
+            damaged.append((candidate, error))
+    else:
+        raise ValueError(f"{damaged[0][1]} {_nothing_whole(checkpoint.parent) if fall_back else ''}".rstrip())
+    run.done, run.left_out, run.best = done, left_out, best
+    for other, reason in damaged:
+        name = set_aside(other).name if run.devices.main else ""
+        run.devices.say(f"{reason} The checkpoint before it is taken; the damaged one is now called {name}.")
+    run.folder.cut_metrics(run.done, run.devices)
+    run.devices.wait()
 
 
-def write_preview(prepared: Preparation, path: Path) -> None:
-    """Writes a picture of one clip of each domain: as it is, translated, and brought back."""
-    device = prepared.device
-    rows = {}
-    for domain, clips, other in (("x", prepared.clips_x, "y"), ("y", prepared.clips_y, "x")):
-        clip = clips[0].to(device)
-        rows[domain] = clip
-        rows[f"G_{other.upper()}({domain})"] = prepared.model.translate(clip, to=other)
-        label, first, back = recycled(prepared.model, clip, domain)
-        back[:first] = 1  # white as the paper: times without a prediction are left out
-        rows[label] = back
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_strip({label: tensor_to_frames(frames) for label, frames in rows.items()}, path)
+def _progress_of(checkpoint: Path, progress: dict[str, Any]) -> tuple[set[int], dict[str, Any] | None]:
+    left_out, best = progress.get("left_out", []), progress.get("best")
+    whole = isinstance(left_out, list) and all(isinstance(step, int) for step in left_out)
+    if not whole or (best is not None and (not isinstance(best, dict) or set(best) != {"name", "value", "step"})):
+        raise ValueError(refusal(f"progress in {checkpoint}", allowed="steps left out, and the best", got=progress))
+    return set(left_out), best
 
 
-def _advice(folder: RunFolder, lr: float) -> str:
-    kept = checkpoints_in(folder.checkpoints)
-    if not kept:
-        return f"There is no checkpoint yet in {folder.path}: start again in another --out."
+def _nothing_whole(folder: Path) -> str:
+    return f"No checkpoint in {folder} can be used, and nothing was changed there. Pass another --out to start anew."
+
+
+@contextmanager
+def _full_disk_told(run: Run) -> Iterator[None]:
+    """Says on a full disk what is left, whichever file it was that could not be written."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        if not full and not isinstance(error, SafetensorError) or "--resume auto" in str(error):
+            raise
+        kept = checkpoints_in(run.folder.checkpoints)
+        last = f"The last good checkpoint is {kept[-1]}" if kept else "There is no checkpoint yet"
+        message = (
+            f"A file of the run could not be written ({error}). {last}. Free some space, and go on with --resume auto."
+        )
+        raise OSError(getattr(error, "errno", None) or errno.ENOSPC, message) from error
+
+
+def _way_on(run: Run, error: NonFiniteError, kept: Path) -> str:
+    earlier = [path for path in checkpoints_in(run.folder.checkpoints) if step_of(path) <= error.step]
+    clips = f"Its clips are in {kept}."
+    if not earlier:
+        return f"{clips} There is no checkpoint yet in {run.folder.path}: start again in another --out."
+    lr = run.prepared.settings.lr
+    lower = f" --lr {lr / 2:g}" if isinstance(lr, float) else ""
     return (
-        f"The last good checkpoint is {kept[-1]}, after {step_of(kept[-1])} steps. To go on from it at a lower rate, "
-        f"add --resume {kept[-1]} --lr {lr / 2:g} --out and another folder to the command."
+        f"{clips} The last good checkpoint is {earlier[-1]}, after {step_of(earlier[-1])} steps. To go on from it at a "
+        f"lower rate, add --resume {earlier[-1]}{lower} --out and another folder to the command; or, to go on without "
+        "that step, --guard roll_back."
     )

@@ -1,0 +1,105 @@
+"""Exponential moving averages of the generators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import torch
+from torch import Tensor
+
+from vtrans.errors import refusal
+from vtrans.model import TranslationModel
+
+
+class GeneratorAverage:
+    r"""Averages of the generators' weights over the steps; smoother pictures than those of the last step.
+
+    .. math:: \bar{w} \leftarrow d\,\bar{w} + (1 - d)\,w
+
+    Before the first update the average is the weights as they are.
+
+    Args:
+        model: The model whose generators are averaged, parameters and buffers.
+        decay: d, from 0 up to below 1.
+
+    Raises:
+        ValueError: The decay is out of range.
+
+    Example:
+        >>> import vtrans
+        >>> model = vtrans.build("gan", generator=("resnet", {"blocks": 1, "width": 4}))
+        >>> average = GeneratorAverage(model, decay=0.999)
+        >>> average.update()
+        >>> with average.in_place():
+        ...     frame = model.translate(torch.zeros(1, 3, 16, 16), to="y")
+
+    Reference:
+        Yazıcı et al., The unusual effectiveness of averaging in GAN training, 2019.
+    """
+
+    def __init__(self, model: TranslationModel, decay: float) -> None:
+        if not 0 <= decay < 1:
+            raise ValueError(refusal("ema", allowed="a decay from 0 up to below 1", got=decay))
+        self.decay = decay
+        generators = {name: network for name, network in model.networks.items() if name.startswith("G_")}
+        self._live: dict[str, Tensor] = {
+            f"{name}.{key}": value
+            for name, network in generators.items()
+            for key, value in network.state_dict(keep_vars=True).items()
+        }
+        self._kept = {key: value.detach().clone() for key, value in self._live.items()}
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Takes in the weights as they are after a step."""
+        floating = [key for key, value in self._live.items() if value.is_floating_point()]
+        torch._foreach_lerp_(
+            [self._kept[key] for key in floating], [self._live[key].detach() for key in floating], 1 - self.decay
+        )
+        for key in self._live.keys() - set(floating):
+            self._kept[key].copy_(self._live[key])
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Within the block the generators have their averaged weights."""
+        self._exchange()
+        try:
+            yield
+        finally:
+            self._exchange()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The averages by the names of the networks' parameters."""
+        return dict(self._kept)
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Goes on from saved averages.
+
+        Raises:
+            ValueError: They are of other networks; nothing was changed.
+        """
+        self.check(tensors)
+        for key, value in tensors.items():
+            self._kept[key].copy_(value)
+
+    def check(self, tensors: Mapping[str, Tensor]) -> None:
+        """Refuses averages of other networks; see :meth:`load`."""
+        shapes = {key: value.shape for key, value in tensors.items()}
+        own = {key: value.shape for key, value in self._kept.items()}
+        differing = sorted(key for key in {**shapes, **own} if shapes.get(key) != own.get(key))
+        if differing:
+            got = f"others ({differing[0]}, …)"
+            raise ValueError(refusal("averages", allowed="those of these generators", got=got))
+
+    @torch.no_grad()
+    def _exchange(self) -> None:
+        for key, live in self._live.items():
+            before = live.detach().clone()
+            live.copy_(self._kept[key])
+            self._kept[key].copy_(before)
+
+
+def averaged(average: GeneratorAverage | None) -> AbstractContextManager[None]:
+    """Within it the generators have their averaged weights, if there are averages."""
+    return nullcontext() if average is None else average.in_place()

@@ -1,0 +1,124 @@
+"""Numbers of a run: into ``metrics.jsonl``, the trackers, and the progress bar."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from vtrans.errors import refusal, unknown
+from vtrans.objective import StepReport
+from vtrans.progress import Progress
+from vtrans.training.callbacks import Callback, Run
+
+
+class Recording(Callback):
+    """Writes terms, totals, learning rates and what else was measured to ``metrics.jsonl`` and the trackers.
+
+    Args:
+        trackers: Names of trackers that Accelerate knows.
+    """
+
+    def __init__(self, trackers: list[str]) -> None:
+        check_trackers(trackers)
+        self._names = trackers
+        self._trackers: list[Any] = []
+
+    def on_start(self, run: Run) -> None:
+        if run.devices.main:
+            self._trackers = open_trackers(self._names, run)
+
+    def on_step(self, run: Run, report: StepReport) -> None:
+        wanted = run.due(run.prepared.settings.log_every) or run.done == 1 or run.numbers
+        if not wanted:
+            return
+        line = {**metrics_of(run, report), **run.numbers, **run.timing}
+        if run.devices.main:
+            run.folder.append_metrics({"step": run.done, **line})
+            for tracker in self._trackers:
+                tracker.log(line, step=run.done)
+
+    def on_end(self, run: Run) -> None:
+        for tracker in self._trackers:
+            tracker.finish()
+
+
+class Display(Callback):
+    """Shows how far the run is.
+
+    Args:
+        progress: What shows it; opened by the caller.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def on_step(self, run: Run, report: StepReport) -> None:
+        if run.devices.main:
+            wanted = run.last or self._progress.wants(run.done)
+            self._progress.update(run.done, _note(run, report) if wanted else "")
+
+
+def metrics_of(run: Run, report: StepReport) -> dict[str, float]:
+    """Every term, each phase's total and each phase's learning rate; averaged over all processes."""
+    if not report:
+        return {}
+    names = list(report) + [f"total/{phase}" for phase in report.phases]
+    values = [value.detach() for value in report.values()] + [part.total.detach() for part in report.phases.values()]
+    line = dict(zip(names, run.devices.mean(torch.stack(values)).tolist(), strict=True))
+    rates = {phase: optimizer.param_groups[0]["lr"] for phase, optimizer in run.optimizers.items()}
+    if len(set(rates.values())) == 1:
+        return {**line, "lr": next(iter(rates.values()))}
+    return {**line, **{f"lr/{phase}": rate for phase, rate in rates.items()}}
+
+
+def check_trackers(names: list[str]) -> None:
+    """Refuses trackers that are unknown or not installed.
+
+    Raises:
+        ValueError: One is; the message says what to do.
+    """
+    if not names:
+        return
+    from accelerate.tracking import LOGGER_TYPE_TO_CLASS, filter_trackers
+
+    for name in names:
+        if name not in LOGGER_TYPE_TO_CLASS:
+            raise ValueError(unknown("tracker", name, LOGGER_TYPE_TO_CLASS))
+        if not filter_trackers([name], logging_dir="."):
+            fix = "Install its package, or leave it out, such as with --trackers '[]'"
+            raise ValueError(refusal("trackers", allowed="trackers that are installed", got=name, fix=fix))
+
+
+def open_trackers(names: list[str], run: Run) -> list[Any]:
+    """Starts trackers; those that keep files keep them in ``trackers/`` of the run's folder."""
+    if not names:
+        return []
+    from accelerate.tracking import LOGGER_TYPE_TO_CLASS
+
+    opened = []
+    for name in names:
+        kind = LOGGER_TYPE_TO_CLASS[name]
+        place = (str(run.folder.trackers),) if kind.requires_logging_directory else ()
+        if place:
+            run.folder.trackers.mkdir(exist_ok=True)
+        tracker = kind(run.folder.path.resolve().name, *place)
+        if hasattr(tracker, "start"):
+            tracker.start()
+        if name != "tensorboard":  # which makes of them a table of its own that hides the curves
+            tracker.store_init_configuration(_flat(run.prepared.config))
+        opened.append(tracker)
+    return opened
+
+
+def _note(run: Run, report: StepReport) -> str:
+    totals = ", ".join(f"{phase} {part.total.item():.3f}" for phase, part in report.phases.items())
+    totals = f"{totals or 'left out'}, {run.timing.get('time/clips_per_second', 0.0):.1f} clips/s"
+    if run.devices.device.type != "cuda":
+        return totals
+    return f"{totals}, {torch.cuda.max_memory_allocated(run.devices.device) / 2**30:.1f} GiB"
+
+
+def _flat(config: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in config.items()}
