@@ -1,0 +1,50 @@
+"""What a grid leaves: results.json, table.md, table.tex and report.html."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from vtrans.evaluation.ablation.cells import finished
+from vtrans.evaluation.ablation.grid import Cell, Grid
+from vtrans.evaluation.ablation.report import report
+from vtrans.evaluation.ablation.summary import summarise
+from vtrans.evaluation.ablation.tables import latex, markdown
+from vtrans.training.manifest import replace_text
+
+
+def write_outputs(grid: Grid, out: Path, cells: Sequence[tuple[Cell, Path]]) -> None:
+    """Writes the results of finished cells and the report, and says where they are.
+
+    Args:
+        grid: The grid.
+        out: Its folder.
+        cells: The cells, each with its folder.
+
+    Raises:
+        ValueError: A cell is not finished.
+    """
+    results = []
+    for cell, folder in cells:
+        result = finished(cell, folder)
+        if result is None:
+            raise ValueError(f"{cell.name} is not finished.")
+        results.append(result)
+    summary = summarise(grid, results)
+    folders = {(cell.world, cell.variant, str(cell.seed)): folder for cell, folder in cells}
+    texts = {
+        "results.json": json.dumps(summary, indent=1) + "\n",
+        "table.md": markdown(summary),
+        "table.tex": latex(summary),
+        "report.html": report(summary, folders),
+    }
+    for name, text in texts.items():
+        replace_text(out / name, text)
+    print(f"\n{markdown(summary).partition('**Every seed**')[0].rstrip()}\n")
+    for name, what in (
+        ("report.html", "videos in step, curves, equations and tables; open it in a browser"),
+        ("table.md", "the tables above, and in table.tex"),
+        ("results.json", "every number and setting"),
+    ):
+        print(f"  {out / name}  {what}")

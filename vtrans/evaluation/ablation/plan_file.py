@@ -1,0 +1,56 @@
+"""What a grid's folder says of it, so that it is gone on with as it was begun."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vtrans.errors import refusal
+from vtrans.evaluation.ablation.grid import FREE, Grid
+from vtrans.training.manifest import read_json, replace_text
+from vtrans.training.run_folder import differences
+
+NAME = "grid.json"
+
+
+def begin(grid: Grid, out: Path, *, write: bool = False) -> None:
+    """Compares a grid with the one that its folder holds, if any; and notes it there when told to.
+
+    Worlds, variants and seeds may be added. None may be left out: a report shows all that was run.
+
+    Args:
+        grid: The grid.
+        out: Its folder, which exists.
+        write: Whether to write.
+
+    Raises:
+        FileExistsError: The folder holds something else.
+        ValueError: The grid there has other settings, or more cells; what differs is named.
+    """
+    file = out / NAME
+    if file.is_file():
+        found = _differences(read_json(file), grid.plain())
+        if found:
+            allowed, fix = "the grid that it was begun with, or more cells of it", "Pass the same, or another --out"
+            raise ValueError(refusal(f"grid {out}", allowed=allowed, got="; ".join(found), fix=fix))
+    elif any(path.name != ".lock" for path in out.iterdir()):
+        got, fix = f"{out}, which holds other files", "Pass another --out"
+        raise FileExistsError(refusal("out", allowed="a new or empty folder, or that of a grid", got=got, fix=fix))
+    if write:
+        replace_text(file, json.dumps(grid.plain(), indent=1) + "\n")
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    found = differences({"base": before.get("base", {})}, {"base": now["base"]}, tuple(f"base.{n}" for n in FREE))
+    for name in ("metrics", "score_every"):
+        found += differences({name: before.get(name)}, {name: now[name]})
+    for part in ("worlds", "variants"):
+        for name, changes in before.get(part, {}).items():
+            if name in now[part]:
+                found += differences({f"{part}.{name}": changes}, {f"{part}.{name}": now[part][name]})
+            else:
+                found.append(f"no {name!r} among the {part}")
+    missing = [str(seed) for seed in before.get("seeds", []) if seed not in now["seeds"]]
+    return found + ([f"no seed {', '.join(missing)}"] if missing else [])

@@ -1,0 +1,194 @@
+"""Intervals and tests for few runs: exact where it is said, else bootstrapped from a fixed seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import product
+
+import numpy as np
+
+from vtrans.errors import refusal
+
+RESAMPLES = 10_000
+_MOST_FLIPS = 16
+
+
+def bootstrap_interval(
+    values: Sequence[float], *, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean: values are drawn again with replacement, many times.
+
+    With few values it is too narrow; with one it says nothing.
+
+    Args:
+        values: At least two numbers, such as paired differences.
+        confidence: Between 0 and 1.
+        resamples: How often they are drawn.
+        seed: Of the draws.
+
+    Returns:
+        The lower and upper end.
+
+    Raises:
+        ValueError: There are fewer than two values.
+
+    Example:
+        >>> bootstrap_interval([0.5, 0.5, 0.5])
+        (0.5, 0.5)
+
+    Reference:
+        Efron and Tibshirani, An introduction to the bootstrap, 1993, section 13.3.
+    """
+    if len(values) < 2:
+        raise ValueError(refusal("values", allowed="at least two numbers", got=len(values)))
+    draws = np.random.default_rng(seed).integers(len(values), size=(resamples, len(values)))
+    means = np.asarray(values, dtype=float)[draws].mean(axis=1)
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def sign_flip_test(differences: Sequence[float]) -> float | None:
+    r"""Exact two-sided test that paired differences are symmetric about zero, by their mean.
+
+    Each difference could as well have had the other sign; of all :math:`2^n` choices of signs, p is the share whose
+    mean is at least as far from zero. With n pairs it is never less than :math:`2^{1 - n}`.
+
+    Args:
+        differences: One a pair.
+
+    Returns:
+        p, or None for no pairs or more than 16.
+
+    Example:
+        >>> sign_flip_test([0.9, 0.8, 0.7, 0.9, 0.6])
+        0.0625
+
+    Reference:
+        Fisher, The design of experiments, 1935, section 21.
+    """
+    if not 0 < len(differences) <= _MOST_FLIPS:
+        return None
+    signs = np.array(list(product((1.0, -1.0), repeat=len(differences))))
+    sums = np.abs(signs @ np.asarray(differences, dtype=float))
+    return float((sums >= sums[0] * (1 - 1e-12)).mean())
+
+
+def clopper_pearson(successes: int, trials: int, *, confidence: float = 0.95) -> tuple[float, float]:
+    r"""Exact interval of a probability from a count of successes.
+
+    The lower end is the p at which as many successes or more have the probability :math:`\alpha / 2`, the upper end
+    that at which as many or fewer have.
+
+    Args:
+        successes: From 0 to ``trials``.
+        trials: At least 1.
+        confidence: :math:`1 - \alpha`, between 0 and 1.
+
+    Returns:
+        The lower and upper end.
+
+    Raises:
+        ValueError: A count is out of range.
+
+    Example:
+        >>> [round(end, 4) for end in clopper_pearson(5, 5)]
+        [0.4782, 1.0]
+
+    Reference:
+        Clopper and Pearson, The use of confidence or fiducial limits illustrated in the case of the binomial, 1934.
+    """
+    if trials < 1 or not 0 <= successes <= trials:
+        raise ValueError(refusal("successes", allowed=f"0 to trials ({trials}), and trials 1 or more", got=successes))
+    half = (1 - confidence) / 2
+    low = 0.0 if successes == 0 else _root(lambda p: _at_least(successes, trials, p) - half)
+    high = 1.0 if successes == trials else _root(lambda p: half - (1 - _at_least(successes + 1, trials, p)))
+    return low, high
+
+
+def fisher_exact(first: tuple[int, int], second: tuple[int, int]) -> float:
+    """Fisher's exact two-sided test of two independent groups.
+
+    p is the probability, all four sums given, of tables that are at most as likely as the one found; compared in whole
+    numbers.
+
+    Args:
+        first: Successes and failures of one group.
+        second: Those of the other.
+
+    Returns:
+        p, from 0 to 1.
+
+    Example:
+        >>> round(fisher_exact((5, 0), (1, 4)), 4)
+        0.0476
+
+    Reference:
+        Fisher, The design of experiments, 1935; tables at most as likely: Freeman and Halton, 1951.
+    """
+    group, successes, everything = sum(first), first[0] + second[0], sum(first) + sum(second)
+    ways = {
+        count: math.comb(group, count) * math.comb(everything - group, successes - count)
+        for count in range(max(0, successes - (everything - group)), min(group, successes) + 1)
+    }
+    return sum(way for way in ways.values() if way <= ways[first[0]]) / sum(ways.values())
+
+
+def mcnemar_exact(only_first: int, only_second: int) -> float:
+    r"""McNemar's exact two-sided test of pairs: of those in which one alone succeeds, each is as likely as the other.
+
+    .. math:: p = \min\Bigl(1,\; 2 \sum_{i \le \min(b, c)} \binom{b + c}{i} 2^{-(b + c)}\Bigr)
+
+    Args:
+        only_first: b, the pairs in which only the first succeeds.
+        only_second: c, those in which only the second does.
+
+    Returns:
+        p, from 0 to 1.
+
+    Example:
+        >>> mcnemar_exact(6, 0)
+        0.03125
+
+    Reference:
+        McNemar, Note on the sampling error of the difference between correlated proportions or percentages, 1947.
+    """
+    both = only_first + only_second
+    tail = sum(math.comb(both, count) for count in range(min(only_first, only_second) + 1))
+    return float(min(1.0, 2 * tail / 2**both))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusts the p of several tests, so that the chance of any false finding among them stays below the level.
+
+    Args:
+        p_values: One a test.
+
+    Returns:
+        The adjusted ones, in the same order.
+
+    Example:
+        >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
+        [0.03, 0.06, 0.06]
+
+    Reference:
+        Holm, A simple sequentially rejective multiple test procedure, 1979.
+    """
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    adjusted, greatest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        greatest = max(greatest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = greatest
+    return adjusted
+
+
+def _at_least(successes: int, trials: int, p: float) -> float:
+    return math.fsum(math.comb(trials, k) * p**k * (1 - p) ** (trials - k) for k in range(successes, trials + 1))
+
+
+def _root(rising: Callable[[float], float]) -> float:
+    low, high = 0.0, 1.0
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (middle, high) if rising(middle) < 0 else (low, middle)
+    return (low + high) / 2

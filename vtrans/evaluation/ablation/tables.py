@@ -1,0 +1,250 @@
+"""The results as tables, in Markdown and LaTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+ARROWS = {"higher": "↑", "lower": "↓", "near 1": "≈ 1"}
+NONE = "–"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: what it shows, its head, its rows, and a note on how to read it."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+def tables_of(results: Mapping[str, Any]) -> dict[str, list[Table]]:
+    """The tables of each world.
+
+    Args:
+        results: What :func:`vtrans.evaluation.ablation.summary.summarise` returned.
+    """
+    return {world: _of_world(results, world, found) for world, found in results["worlds"].items()}
+
+
+def markdown(results: Mapping[str, Any]) -> str:
+    """All tables as Markdown."""
+    lines = ["# Ablation", "", f"{budget(results)}.", ""]
+    lines += [f"- {note}" for note in results["notes"]] + [""] * bool(results["notes"])
+    for world, tables in tables_of(results).items():
+        lines += [f"## {world}", "", f"{matched(results['worlds'][world]['matched'])}", ""]
+        for table in tables:
+            rows = [table.head, tuple(["---"] + ["---:"] * (len(table.head) - 1)), *table.rows]
+            lines += [f"**{table.caption}**", "", *(f"| {' | '.join(row)} |" for row in rows), ""]
+            lines += [table.note, ""] if table.note else []
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def latex(results: Mapping[str, Any]) -> str:
+    r"""All tables as LaTeX; the document needs ``\usepackage{booktabs}``."""
+    blocks = ["% Needs \\usepackage{booktabs}. " + _escaped(budget(results)) + "."]
+    for world, tables in tables_of(results).items():
+        for table in tables:
+            body = [" & ".join(map(_escaped, row)) + r" \\" for row in table.rows]
+            caption = _escaped(f"{world}: {table.caption}. {table.note}".strip())
+            blocks.append(
+                "\n".join(
+                    [
+                        r"\begin{table}",
+                        r"\centering",
+                        rf"\caption{{{caption}}}",
+                        rf"\begin{{tabular}}{{l{'r' * (len(table.head) - 1)}}}",
+                        r"\toprule",
+                        " & ".join(map(_escaped, table.head)) + r" \\",
+                        r"\midrule",
+                        *body,
+                        r"\bottomrule",
+                        r"\end{tabular}",
+                        r"\end{table}",
+                    ]
+                )
+            )
+    return "\n\n".join(blocks) + "\n"
+
+
+def budget(results: Mapping[str, Any]) -> str:
+    """The budget of a cell and the size of the grid, in words."""
+    grid = results["grid"]
+    seeds = len(grid["seeds"])
+    return (
+        f"{grid['base']['steps']} steps of {grid['base']['batch']} clips of each domain for each cell; "
+        f"{len(grid['variants'])} variants, {seeds} seed{'s' * (seeds != 1)}, "
+        f"{len(grid['worlds'])} world{'s' * (len(grid['worlds']) != 1)}"
+    )
+
+
+def matched(found: Mapping[str, Any]) -> str:
+    """Whether cells of a seed began alike, in words.
+
+    Example:
+        >>> weights = {"G_X": {"same": ["a", "b"], "others": []}, "P_X": {"same": ["a"], "others": ["b"]}}
+        >>> print(matched({"weights": weights, "clips": {"same": ["a", "b"], "others": []}}))
+        For each seed, G_X began with the same weights in all variants. Not so: P_X of b and of a. All were trained on
+        the same clips in the same order.
+    """
+    roles = [role for role, of in found["weights"].items() if not of["others"]]
+    sentences = []
+    if roles:
+        sentences.append(f"For each seed, {', '.join(roles)} began with the same weights in all variants")
+    unlike = {role: of for role, of in found["weights"].items() if of["others"]}
+    if unlike:
+        each = [f"{role} of {', '.join(of['others'])} and of {', '.join(of['same'])}" for role, of in unlike.items()]
+        sentences.append(f"Not so: {'; '.join(each)}")
+    clips = found["clips"]
+    if clips["others"]:
+        sentences.append(f"Other clips were seen by {', '.join(clips['others'])} than by {', '.join(clips['same'])}")
+    else:
+        sentences.append("All were trained on the same clips in the same order")
+    return ". ".join(sentences) + "."
+
+
+def heading(name: str, facts: Mapping[str, Any]) -> str:
+    """A number's name with its unit and what is better.
+
+    Example:
+        >>> heading("psnr/y", {"unit": "dB", "better": "higher"})
+        'psnr/y (dB) ↑'
+    """
+    unit = f" ({facts['unit']})" if facts["unit"] else ""
+    return f"{name}{unit} {ARROWS[facts['better']]}"
+
+
+def shown(value: float | None, digits: int = 3, *, sign: bool = False) -> str:
+    """A number with a typographic minus; a dash for none.
+
+    Example:
+        >>> shown(-0.5, 2), shown(0.25, 1, sign=True), shown(None)
+        ('−0.50', '+0.2', '–')
+    """
+    return NONE if value is None else f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−")
+
+
+def probability(p: float | None) -> str:
+    """A p value.
+
+    Example:
+        >>> probability(0.03125), probability(0.0001), probability(None)
+        ('0.031', '< 0.001', '–')
+    """
+    return NONE if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _of_world(results: Mapping[str, Any], world: str, found: Mapping[str, Any]) -> list[Table]:
+    facts = results["metrics"]
+    tables = [_outcomes(facts[name], name, of) for name, of in found["outcomes"].items()]
+    tables += [_medians(facts, found["numbers"])]
+    tables += [_tests(name, of) for name, of in found["outcomes"].items() if of["tests"]]
+    if not found["outcomes"]:
+        first = next(iter(found["numbers"]), "").partition("/")[0]
+        tables += [
+            _differences(name, facts[first], of)
+            for name, of in found["numbers"].items()
+            if name.partition("/")[0] == first and of["differences"]
+        ]
+    return [*tables, _every_seed(results["grid"]["seeds"], facts, found["numbers"])]
+
+
+def _outcomes(facts: Mapping[str, Any], name: str, found: Mapping[str, Any]) -> Table:
+    low, high = found["limits"]
+    rows = [
+        (
+            variant,
+            *(str(of[kind]) for kind in ("right", "wrong", "undecided")),
+            shown(of["right"] / len(of["seeds"]), 2),
+            f"{of['low']:.2f} to {of['high']:.2f}",
+        )
+        for variant, of in found["variants"].items()
+    ]
+    note = (
+        f"By the {facts['title']}, {name}: right is at least {high:g} in both directions, wrong at most {low:g} in "
+        "both. Intervals are exact (Clopper and Pearson), 95 %."
+    )
+    head = ("variant", "right", "wrong", "undecided", "share right", "95 % interval")
+    return Table("Outcomes at the end", head, tuple(rows), note)
+
+
+def _medians(facts: Mapping[str, Any], numbers: Mapping[str, Any]) -> Table:
+    variants = list(next(iter(numbers.values()))["variants"]) if numbers else []
+    rows = []
+    for name, of in numbers.items():
+        kind = facts[name.partition("/")[0]]
+        cells = (_with_span(spread, kind["digits"]) for spread in of["variants"].values())
+        rows.append((heading(name, kind), *cells))
+    note = "The name after the slash is the domain translated into, or rebuilt."
+    return Table("Median over the seeds (least to greatest)", ("number", *variants), tuple(rows), note)
+
+
+def _with_span(spread: Mapping[str, float | None], digits: int) -> str:
+    if spread["median"] is None:
+        return NONE
+    median, low, high = (shown(spread[name], digits) for name in ("median", "least", "greatest"))
+    return f"{median} ({low} to {high})"
+
+
+def _every_seed(seeds: Sequence[int], facts: Mapping[str, Any], numbers: Mapping[str, Any]) -> Table:
+    rows = []
+    for name, of in numbers.items():
+        digits = facts[name.partition("/")[0]]["digits"]
+        for variant, spread in of["variants"].items():
+            values = spread["values"]
+            rows.append((f"{name}, {variant}", *(shown(values.get(str(seed)), digits) for seed in seeds)))
+    return Table("Every seed", ("number, variant", *(f"seed {seed}" for seed in seeds)), tuple(rows))
+
+
+def _tests(name: str, found: Mapping[str, Any]) -> Table:
+    rows = [
+        (
+            f"{test['first']}, {test['second']}",
+            *(str(test[kind]) for kind in ("both", "only_first", "only_second", "neither")),
+            *(probability(test[p]) for p in ("mcnemar_p", "mcnemar_p_holm", "fisher_p")),
+        )
+        for test in found["tests"]
+    ]
+    head = ("A, B", "both right", "A alone", "B alone", "neither", "McNemar p", "Holm", "Fisher p")
+    note = (
+        "Seeds counted by which of the two is right. McNemar's exact test pairs the seeds, Fisher's does not; both are "
+        "two-sided. Holm adjusts McNemar's p for the number of pairs."
+    )
+    return Table(f"Pairs of variants, by outcome ({name})", head, tuple(rows), note)
+
+
+def _differences(name: str, facts: Mapping[str, Any], found: Mapping[str, Any]) -> Table:
+    digits = facts["digits"]
+    rows = [
+        (
+            f"{each['second']} less {each['first']}",
+            shown(each["mean"], digits, sign=True),
+            NONE if each["low"] is None else f"{shown(each['low'], digits)} to {shown(each['high'], digits)}",
+            probability(each["p"]),
+            probability(each["p_holm"]),
+        )
+        for each in found["differences"]
+    ]
+    head = ("pair", "mean difference", "95 % interval", "p", "Holm")
+    note = (
+        f"{heading(name, facts)}. Differences of the same seeds; percentile bootstrap intervals, which are too narrow "
+        "for few seeds; p by exact sign flips, two-sided; Holm adjusts it for the number of pairs."
+    )
+    return Table(f"Paired differences of {name}", head, tuple(rows), note)
+
+
+def _escaped(text: str) -> str:
+    return "".join(_LATEX.get(c, f"\\{c}" if c in "_%&#${}" else c) for c in text)
+
+
+_LATEX = {
+    "−": "$-$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "≈": r"$\approx$",
+    "–": "--",
+    "<": "$<$",
+    "\\": r"\textbackslash{}",
+}
