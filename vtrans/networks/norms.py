@@ -1,12 +1,27 @@
 """Normalisation layers by name."""
 
-from torch import nn
+from torch import Tensor, nn
 
+from vtrans.functional import kernels
 from vtrans.networks.checks import require_choice
 
 NORMS = ("instance", "batch", "group", "none")
 
-_INSTANCE = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
+
+class InstanceNorm2d(nn.InstanceNorm2d):
+    """Instance norm without affine or running statistics, whatever the memory order of features and gradients.
+
+    ``slope`` and a residual are what :func:`vtrans.networks.fusion.fuse` hands to it from the layers that follow.
+    """
+
+    slope: float = 1.0
+
+    def forward(self, features: Tensor, residual: Tensor | None = None) -> Tensor:
+        """Normalises each map of ``(batch, channel, height, width)``."""
+        return kernels.instance_norm(features, slope=self.slope, residual=residual, epsilon=self.eps)
+
+
+_INSTANCE = {2: InstanceNorm2d, 3: nn.InstanceNorm3d}
 _BATCH = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 
 
