@@ -96,6 +96,21 @@ def test_what_is_encoded_is_the_translation(colour):
         np.testing.assert_array_equal(open_source("out").sequences[0].read(0, 21), expected)
 
 
+def test_files_that_cannot_be_read_are_left_out_when_asked(colour, capsys):
+    Path("in").mkdir()
+    encode(Path("in/good.mp4"), moving(5))
+    Path("in/bad.mp4").write_text("no video")
+    assert "bad.mp4" in fails(capsys, colour, "in", "out", "--to", "y")
+    assert not Path("out").exists()
+    assert "on_error: expected one of raise, skip" in fails(
+        capsys, colour, "in", "out", "--to", "y", "--on_error", "no"
+    )
+    assert main(["translate", str(colour), "in", "out", "--to", "y", "--on_error", "skip"]) == 0
+    assert [path.name for path in Path("out").iterdir()] == ["good.mp4"]
+    *_, counted, reason = capsys.readouterr().out.splitlines()
+    assert counted.endswith("in: skipped 1 file that can't be used.") and "bad.mp4" in reason
+
+
 def test_a_grey_translation_is_written_as_colour(model):
     encode(Path("in.mp4"), moving(5))
     assert main(["translate", str(model), "in.mp4", "out", "--to", "x"]) == 0

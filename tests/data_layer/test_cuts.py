@@ -109,6 +109,17 @@ def test_black_frames_are_a_shot():
     assert cuts_of(join(black, shot(1, 5), black, shot(2, 5))) == (3, 8, 11)
 
 
+@pytest.mark.parametrize("count", [3, 6])
+def test_a_short_shot_between_two_parts_of_another(count):
+    around = shot(1, 12)
+    assert cuts_of(join(around[:6], shot(2, count), around[6:])) == (6, 6 + count)
+
+
+@pytest.mark.parametrize("colour", [0, 255])
+def test_a_few_plain_frames_between_two_shots_part_them(colour):
+    assert cuts_of(join(shot(1, 6), np.full((4, 36, 64, 3), colour, np.uint8), shot(2, 6))) == (6, 10)
+
+
 @pytest.mark.parametrize("colour", [0, 128, 255])
 def test_a_flash_between_two_shots_parts_them_once(colour):
     flash = np.full((1, 36, 64, 3), colour, np.uint8)
@@ -120,6 +131,10 @@ def flash(strength):
     frames = shot(3, 20).astype(float)
     frames[10] = faded(frames[10:11], 255, [strength])[0]
     return frames
+
+
+def long_flash(count, to, strength):
+    return faded(shot(3, 24), to, [strength if 10 <= t < 10 + count else 0 for t in range(24)])
 
 
 def spoilt():
@@ -160,6 +175,9 @@ WITHOUT = {
     "jerk": jerk(),
     "bright flash": flash(0.6),
     "white frame": flash(1.0),
+    "three white frames": long_flash(3, 255, 1),
+    "lightning": long_flash(5, 255, 0.7),
+    "six black frames": long_flash(6, 0, 1),
     "spoilt frame": spoilt(),
     "fade in": faded(shot(8, 24), 0, np.linspace(1, 0, 24)),
     "fade to black": faded(shot(8, 24), 0, np.clip(np.linspace(-0.5, 1.2, 24), 0, 1)),

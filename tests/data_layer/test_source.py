@@ -10,7 +10,7 @@ import torch
 from data_layer.media import encode, images, moving
 from PIL import Image
 
-from vtrans.data import FrameSource, open_source
+from vtrans.data import Clips, FrameSource, Sequence, open_source
 from vtrans.data.palettes import Palette
 
 
@@ -289,3 +289,33 @@ def test_samples_by_name(tmp_path, monkeypatch, real_clips):
     monkeypatch.chdir(tmp_path)
     images(tmp_path / "sample:bikes", moving(2))
     assert only("sample:bikes").length == 2, "what lies there comes first"
+
+
+class Ramp(Sequence):
+    """A sequence of a user's own: each frame is its position."""
+
+    name, height, width, length = "ramp", 4, 6, 9
+
+    def _read(self, positions):
+        return np.stack([np.full((4, 6, 3), position, np.uint8) for position in positions])
+
+
+def test_a_sequence_of_ones_own():
+    assert Ramp().read(1, 3, stride=2)[:, 0, 0, 0].tolist() == [1, 3, 5]
+    assert [int(frame[0, 0, 0]) for frame in Ramp().stream()] == list(range(9))
+    assert Clips(FrameSource([Ramp()], name="mine"), length=3, memory=0)[0].shape == (3, 3, 4, 6)
+
+
+@pytest.mark.parametrize(
+    ("made", "error", "message"),
+    [
+        ((2, 6, 4, 3), ValueError, r"frames of ramp: expected shape \(2, 4, 6, 3\), got shape \(2, 6, 4, 3\)"),
+        ((1, 4, 6, 3), ValueError, r"got shape \(1, 4, 6, 3\)"),
+        (None, TypeError, "frames of ramp: expected a uint8 array with values 0 to 255, got an array of float64"),
+    ],
+)
+def test_a_sequence_that_gives_other_frames_than_it_says(monkeypatch, made, error, message):
+    frames = np.zeros((2, 4, 6, 3)) if made is None else np.zeros(made, np.uint8)
+    monkeypatch.setattr(Ramp, "_read", lambda self, positions: frames)
+    with pytest.raises(error, match=message):
+        Ramp().read(0, 2)

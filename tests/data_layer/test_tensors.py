@@ -23,13 +23,28 @@ def test_values_outside_are_clamped(dtype):
     assert tensor_to_frames(tensor).ravel().tolist() == [0, 0, 255, 255]
 
 
-@pytest.mark.parametrize("size", [(20, 30), (100, 90)])
-def test_resizing_is_the_usual_bicubic(size):
+def smooth_frames(channels):
     rows, columns = np.mgrid[:60, :48]
-    frames = np.stack([np.stack([rows * 4, columns * 5, (rows + columns) * 2], axis=-1)] * 2).astype(np.uint8)
-    expected = np.stack([np.asarray(Image.fromarray(f).resize(size[::-1], Image.Resampling.BICUBIC)) for f in frames])
-    difference = np.abs(resize_frames(frames, size).astype(int) - expected.astype(int))
-    assert difference.max() <= 1
+    return np.stack([rows * 4, columns * 5, (rows + columns) * 2, 255 - rows][:channels], axis=-1)[None].astype(
+        np.uint8
+    )
+
+
+@pytest.mark.parametrize("size", [(20, 30), (286, 286), (61, 24)])
+def test_resizing_is_pillows(size):
+    noise = np.random.default_rng(0).integers(0, 256, (2, 60, 48, 3), dtype=np.uint8)
+    expected = np.stack([np.asarray(Image.fromarray(f).resize(size[::-1], Image.Resampling.BICUBIC)) for f in noise])
+    np.testing.assert_array_equal(resize_frames(noise, size), expected)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [(20, 30), (100, 90)])
+def test_resizing_is_the_usual_bicubic(size, channels):
+    frames = smooth_frames(channels)
+    tensor = torch.from_numpy(frames).permute(0, 3, 1, 2).double()
+    expected = torch.nn.functional.interpolate(tensor, size=size, mode="bicubic", antialias=True).clamp(0, 255)
+    difference = np.abs(resize_frames(frames, size) - expected.permute(0, 2, 3, 1).numpy())
+    assert difference.max() < 1.2
 
 
 @pytest.mark.parametrize(

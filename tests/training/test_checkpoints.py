@@ -86,7 +86,7 @@ def test_another_format_is_named_and_not_taken_for_damage(run, capsys):
     [
         ({"model": ModelSettings(**{**vars(MODEL), "generator": ["resnet", {"blocks": 1, "width": 8}]})}, "shape"),
         ({"model": ModelSettings(**{**vars(MODEL), "losses": None})}, "pools of the checkpoint: expected none, got x"),
-        ({"recipe": "cycle_gan", "model": replace(MODEL, generator=["resnet", {"blocks": 2, "width": 4}])}, "weight is missing"),
+        ({"model": replace(MODEL, generator=["resnet", {"blocks": 2, "width": 4}])}, "weight is missing"),
         ({"ema": 0.9}, "expected averages of weights, as ema says, got none"),
     ],
 )

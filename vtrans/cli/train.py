@@ -64,6 +64,8 @@ def run(words: list[str]) -> int:
         say(f"Stopped after {outcome.done} steps, with a checkpoint. To go on exactly from there:\n  {again}")
         return 128 + outcome.signal
     say(f"Done: {out} holds model/, losses.png, metrics.jsonl, previews/ and checkpoints/.")
+    if prepared.skipped:
+        say(prepared.skipped)
     say("Translate with: " + with_imports(f"vtrans translate {out} INPUT OUTPUT --to y"))
     return 0
 

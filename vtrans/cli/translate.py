@@ -52,6 +52,12 @@ def run(words: list[str]) -> int:
         help="Frames a second, such as 25 or 30000/1001. Default: the input's, or 25 for images.",
     )
     parser.add_argument("--audio", action="store_true", help="Copy the input's audio, without encoding it again.")
+    parser.add_argument(
+        "--on_error",
+        type=str,
+        default="raise",
+        help="skip leaves out files of a folder that cannot be read and reports them at the end; raise stops at once.",
+    )
     parser.add_argument("--overwrite", action="store_true", help="Replace OUTPUT if it exists.")
     return _translate(parse(parser, words))
 
@@ -73,7 +79,7 @@ def _translate(options: dict[str, Any]) -> int:
     if given.resolve() == output.resolve() or given.resolve() in output.resolve().parents:
         raise ValueError(refusal("OUTPUT", allowed="a place outside INPUT", got=str(output)))
     folder = model_folder(Path(options["run"]))
-    source = open_source(options["input"])
+    source = open_source(options["input"], on_error=options["on_error"])
     targets = outputs_for(source, output, overwrite=options["overwrite"])
     if options["audio"]:
         if rate is not None:
@@ -101,6 +107,8 @@ def _translate(options: dict[str, Any]) -> int:
                 print(f"{target}: no audio, since {sequence.name} has none")
             elif target.suffix and not options["audio"] and audio_file(sequence) is not None:
                 print(f"{target}: audio was not copied; --audio copies it")
+    if source.skipped:
+        print(source.skipped_summary())
     return 0
 
 

@@ -49,7 +49,8 @@ def fingerprint(origin: Origin, settings: Iterable[object] = ()) -> str:
 def _content(path: Path) -> str:
     """Digest of a file's content; remembered as long as its place, size and time of change stay the same."""
     status = path.stat()
-    key = f"{path.resolve()}/{status.st_size}/{status.st_mtime_ns}/{status.st_ino}"
+    # As bytes, since a name need not be text.
+    key = os.fsencode(f"{path.resolve()}/{status.st_size}/{status.st_mtime_ns}/{status.st_ino}")
     known = _digests.get(key) or _remembered_digest(key)
     if known is None:
         with path.open("rb") as file:
@@ -59,17 +60,17 @@ def _content(path: Path) -> str:
     return known
 
 
-_digests: dict[str, str] = {}
+_digests: dict[bytes, str] = {}
 
 
-def _remembered_digest(key: str) -> str | None:
+def _remembered_digest(key: bytes) -> str | None:
     with suppress(OSError, sqlite3.Error), closing(_digest_store()) as store:
         row = store.execute("SELECT digest FROM digests WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
     return None
 
 
-def _remember_digest(key: str, digest: str) -> None:
+def _remember_digest(key: bytes, digest: str) -> None:
     with suppress(OSError, sqlite3.Error), closing(_digest_store()) as store, store:
         store.execute("INSERT OR REPLACE INTO digests VALUES (?, ?)", (key, digest))
 
@@ -78,5 +79,5 @@ def _digest_store() -> sqlite3.Connection:
     store = sqlite3.connect(cache_folder("digests") / "digests.sqlite", timeout=5)
     # What is lost when the machine fails is computed again.
     store.execute("PRAGMA synchronous = OFF")
-    store.execute("CREATE TABLE IF NOT EXISTS digests (key TEXT PRIMARY KEY, digest TEXT)")
+    store.execute("CREATE TABLE IF NOT EXISTS digests (key BLOB PRIMARY KEY, digest TEXT)")
     return store

@@ -34,7 +34,7 @@ class Clips:
         stride: Frames from one frame of a clip to the next, at least 1.
         every: Frames from one clip's start to the next one's, at least 1.
         size: Load size in pixels: None keeps the frames' own, a number makes them square, or (height, width). Bicubic,
-            with antialiasing; frames whose colours stand for classes take the nearest pixel.
+            as Pillow has it; frames whose colours stand for classes take the nearest pixel.
         crop: Size of a random crop after that: None for none, a number for a square, or (height, width).
         flip: Whether a clip is mirrored left to right half of the time.
         jitter: Random changes of colour; not for frames whose colours stand for classes.

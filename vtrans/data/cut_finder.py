@@ -32,8 +32,9 @@ class CutFinder:
       motion at a low rate, is none.
 
     Where a single frame stands between two shots, such as a flash that hides their border, the frames around it are
-    compared, with twice the margin, and the cut is on its less alike side. Frames missing at the start and end of the
-    video are left out of all this. Gradual transitions have no cut.
+    compared, with twice the margin, and the cut is on its less alike side. A flash of up to six frames, bright or
+    dark, is no shot: it has next to no structure, or that of the frame before, to which the one after is alike. Frames
+    missing at the start and end of the video are left out of all this. Gradual transitions have no cut.
 
     Example:
         >>> finder = CutFinder()
@@ -48,6 +49,7 @@ class CutFinder:
         self._count = 0
         self._cuts: list[int] = []
         self._flashes: list[int] = []
+        self._last: tuple[_Frame, _Frame] | None = None  # the frames on either side of the last cut
 
     def add(self, thumbnail: Frames) -> None:
         """Takes the next frame.
@@ -80,7 +82,12 @@ class CutFinder:
             return
         before, frame, after = frames[max(here - 3, 0) : here], frames[here], frames[here + 1 : here + 4]
         if _is_cut(before, [frame, *after[:2]]):
-            self._cuts.append(position)
+            if self._last and position - self._cuts[-1] <= _FLASH and _is_flash(*self._last, frame):
+                self._cuts.pop()
+                self._last = None
+            else:
+                self._cuts.append(position)
+                self._last = before[-1], frame
         elif after and _is_cut(before, after, more=2 * _MORE):
             self._flashes.append(position + (after[0].unlike > frame.unlike))
 
@@ -120,6 +127,7 @@ def thumbnail(frame: Frames) -> Frames:
 
 # Frames less unlike than this are of one shot; a cut is so much more unlike than what happens around it.
 _LEAST, _MORE = 4.0, 1.25
+_FLASH = 6
 
 
 @dataclass
@@ -144,6 +152,14 @@ def _is_cut(before: list[_Frame], after: list[_Frame], more: float = _MORE) -> b
     if any(_unlike(a, b) < least for a in before[-2:] for b in after[:2]):
         return False
     return _unlike_shifted(before[-1], after[0]) >= _LEAST
+
+
+def _is_flash(before: _Frame, lit: _Frame, after: _Frame) -> bool:
+    """Whether what lies between two cuts is one shot in another light, rather than a shot of its own."""
+    p, q = before.structure.ravel(), lit.structure.ravel()
+    flat = 16 * float(q @ q) < float(p @ p)
+    same = 2 * float(p @ q) > float(np.sqrt(p @ p * (q @ q)))
+    return (flat or same) and _unlike_shifted(before, after) < _LEAST
 
 
 def _apart(a: _Frame, b: _Frame) -> float:

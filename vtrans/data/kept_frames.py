@@ -187,7 +187,7 @@ class OnDisk(Kept):
 
 
 # A change of how frames are kept makes another number here.
-_FORMAT = "frames 1"
+_FORMAT = "frames 2"
 # Bytes that short sequences fill together before the next ones begin another file.
 _GROUP = 1 << 28
 _MANY = 200

@@ -51,7 +51,7 @@ def remembered(
     return found
 
 
-_VERSION = 1
+_VERSION = 2
 _LIMIT = 256 << 20
 _PART = ".part"
 

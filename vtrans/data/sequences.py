@@ -32,6 +32,9 @@ class Origin:
 class Sequence(ABC):
     """Consecutive frames of one size: a video file, a folder of images, an array.
 
+    One of your own says its name, height, width and :attr:`length`, and ``_read`` gives the frames at some positions.
+    They are kept on disk only if :attr:`origin` names the files that they come from.
+
     Attributes:
         name: What it is called in messages and outputs, such as the file's name.
         height: Rows of a frame, in pixels.
@@ -78,7 +81,9 @@ class Sequence(ABC):
             uint8 array ``(count, height, width, channels)``.
 
         Raises:
-            ValueError: If a frame asked for doesn't exist, or the file can't be read any more.
+            TypeError: If the sequence gives something else than 8-bit frames.
+            ValueError: If a frame asked for doesn't exist, the file can't be read any more, or its frames have another
+                shape than the sequence says.
 
         Example:
             >>> frames = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1)
@@ -92,12 +97,17 @@ class Sequence(ABC):
         if positions[-1] >= self.length:
             allowed = f"frames 0 to {self.length - 1} of {self.name}"
             raise ValueError(refusal("start", allowed=allowed, got=f"frame {positions[-1]}"))
-        return self._read(positions)
+        frames = self._read(positions)
+        check_frames(f"frames of {self.name}", frames)
+        if frames.shape != (count, self.height, self.width, self.channels):
+            allowed = f"shape {(count, self.height, self.width, self.channels)}"
+            raise ValueError(refusal(f"frames of {self.name}", allowed=allowed, got=f"shape {frames.shape}"))
+        return frames
 
     def stream(self) -> Iterator[Frames]:
         """Yields every frame in order as a uint8 array ``(height, width, channels)``, one in memory at a time."""
         for position in range(self.length):
-            yield self._read(range(position, position + 1))[0]
+            yield self.read(position, 1)[0]
 
     def timed(self) -> Iterator[tuple[Frames, Fraction | None]]:
         """Yields every frame in order with the time in seconds at which its file shows it; None where nothing says it.

@@ -73,7 +73,7 @@ def tensor_to_frames(tensor: Tensor) -> Frames:
 
 
 def resize_frames(frames: Frames, size: tuple[int, int], *, nearest: bool = False) -> Frames:
-    """Resizes frames with a bicubic filter that antialiases when it shrinks.
+    """Resizes frames as Pillow does, with a bicubic filter that antialiases when it shrinks.
 
     Args:
         frames: uint8 array ``(time, height, width, channel)``.
@@ -90,12 +90,23 @@ def resize_frames(frames: Frames, size: tuple[int, int], *, nearest: bool = Fals
     check_frames("frames", frames)
     if frames.shape[1:3] == tuple(size):
         return frames
+    if not nearest:
+        return np.stack([_bicubic(frame, size) for frame in frames])
     tensor = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
-    if nearest:
-        resized = torch.nn.functional.interpolate(tensor, size=size, mode="nearest-exact")
-    else:
-        resized = torch.nn.functional.interpolate(tensor, size=size, mode="bicubic", antialias=True)
+    resized = torch.nn.functional.interpolate(tensor, size=size, mode="nearest-exact")
     return np.ascontiguousarray(resized.permute(0, 2, 3, 1).numpy())
+
+
+def _bicubic(frame: Frames, size: tuple[int, int]) -> Frames:
+    from PIL import Image
+
+    def resized(picture: Frames) -> Frames:
+        return np.array(Image.fromarray(picture).resize(size[::-1], Image.Resampling.BICUBIC))
+
+    # Pillow rounds alike on every machine, which PyTorch does not. Other numbers of channels it takes one by one.
+    if frame.shape[2] == 3:
+        return resized(frame)
+    return np.stack([resized(frame[..., channel]) for channel in range(frame.shape[2])], axis=-1)
 
 
 def check_frames(argument: str, frames: object) -> None:

@@ -3,12 +3,16 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import islice
+from itertools import accumulate, islice
 
 from vtrans.data.checks import whole
+from vtrans.data.images import TripletSequence
 from vtrans.data.sequences import FrameSource, Origin, Sequence
 from vtrans.data.tensors import Frames
 from vtrans.errors import refusal
+
+# Bytes of the frames that are read at a time.
+_AT_ONCE = 1 << 26
 
 
 class Part(Sequence):
@@ -67,8 +71,11 @@ class Part(Sequence):
         """Yields every frame in order."""
         if self.start == 0:
             yield from islice(self.whole.stream(), self._length)
-        else:
-            yield from super().stream()
+            return
+        # Several at a time, as each read of a video begins at the key frame before.
+        step = max(1, min(64, _AT_ONCE // (self.height * self.width * self.channels)))
+        for first in range(0, self._length, step):
+            yield from self._read(range(first, min(first + step, self._length)))
 
 
 class Changed(Sequence):
@@ -160,13 +167,13 @@ def split(source: FrameSource, held_out: float, *, gap: int | None = None) -> tu
     """Splits a source into a part to train on and one that is held out: the end of its time.
 
     Frames next to each other look alike. So the held-out part is one range of time, and between the two parts a gap is
-    left out where they meet inside a sequence.
+    left out where they meet inside a sequence, or between published triplets, which are cut from one video.
 
     Args:
         source: The source.
         held_out: Share of the frames that is held out, above 0 and below 1.
-        gap: Frames left out between the parts where the border falls inside a sequence. Default: a second's worth, or
-            25 frames where the rate isn't known; of short sources at most a twentieth.
+        gap: Frames left out between the parts there. Default: a second's worth, or 25 frames where the rate isn't
+            known; of short sources at most a twentieth.
 
     Returns:
         ``(train, held_out)``.
@@ -184,20 +191,21 @@ def split(source: FrameSource, held_out: float, *, gap: int | None = None) -> tu
     if not 0 < held_out < 1:
         raise ValueError(refusal("held_out", allowed="a share above 0 and below 1", got=held_out))
     border = source.length - max(1, round(held_out * source.length))
-    before = 0
-    ends = [0]
-    for sequence in source.sequences:
-        before += sequence.length
-        ends.append(before)
+    ends = accumulate(sequence.length for sequence in source.sequences)
+    whole_sequences = border in {0, *ends} and not any(_is_triplet(sequence) for sequence in source.sequences)
     rate = source.sequences[0].rate
     second = round(rate) if rate else 25
     space = whole("gap", gap, least=0) if gap is not None else min(second, source.length // 20)
-    stop = border if border in ends else border - space
+    stop = border if whole_sequences else border - space
     if stop < 1:
         allowed = "enough frames for two parts"
         fix = "Lower held_out or gap, or add frames."
         raise ValueError(refusal("source", allowed=allowed, got=f"{source.length} in {source.name}", fix=fix))
     return frames_between(source, 0, stop), frames_between(source, border, source.length)
+
+
+def _is_triplet(sequence: Sequence) -> bool:
+    return isinstance(unchanged(whole_and_start(sequence)[0]), TripletSequence)
 
 
 def frames_between(source: FrameSource, start: int, stop: int) -> FrameSource:

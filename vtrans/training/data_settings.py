@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from vtrans.errors import refusal
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings:
@@ -68,3 +70,18 @@ class DataSettings:
     memory: float = 1.0
     cache: bool = True
     workers: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in {
+            "workers": 0,
+            "memory": 0,
+            "stride": 1,
+            "every": 1,
+            "world_streams": 1,
+            "world_length": 1,
+        }.items():
+            if not getattr(self, name) >= least:
+                raise ValueError(refusal(f"data.{name}", allowed=f"at least {least}", got=getattr(self, name)))
+        if not 0 <= self.held_out < 1:
+            allowed = "a share from 0 (none) up to below 1"
+            raise ValueError(refusal("data.held_out", allowed=allowed, got=self.held_out))
