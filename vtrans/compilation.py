@@ -1,0 +1,122 @@
+"""Programs compiled by ``torch.compile``, each whole."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Hashable
+from types import FunctionType
+from typing import Any, TypeVar, cast
+
+import torch
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Backend = str | Callable[..., Any]
+
+
+class Programs:
+    """Compiled programs by what they were compiled for; a copy of it starts with none."""
+
+    def __init__(self) -> None:
+        self._made: dict[Hashable, Callable[..., Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def get(self, key: Hashable, function: Function, *, name: str, backend: Backend) -> Function:
+        """The program that was compiled for a key, or that of ``function``.
+
+        Args:
+            key: What the program was compiled for.
+            function: What it computes.
+            name: What to call it in messages.
+            backend: As in ``torch.compile``.
+        """
+        if (key, backend) not in self._made:
+            self._made[key, backend] = compile_whole(function, name=name, backend=backend)
+        return cast(Function, self._made[key, backend])
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Programs:
+        return Programs()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_made": {}}
+
+
+def compile_whole(function: Function, *, name: str, backend: Backend = "inductor") -> Function:
+    """Compiles a function without graph breaks, when it is first called.
+
+    Arguments of another shape are compiled once more, then with that axis left open. Where it was compiled for as many
+    situations as PyTorch allows, all are computed uncompiled from then on, with a warning.
+
+    Args:
+        function: From tensors to tensors; what it draws at random it draws as it would without.
+        name: What to call it in messages.
+        backend: As in ``torch.compile``.
+
+    Returns:
+        A function of the same arguments.
+
+    Raises:
+        RuntimeError: At the first call, if the function cannot be compiled in one piece.
+
+    Example:
+        >>> double = compile_whole(lambda x: 2 * x, name="double", backend="eager")
+        >>> double(torch.ones(2))
+        tensor([2., 2.])
+    """
+    from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException  # slow to import
+
+    compiled = torch.compile(_own_code(function, name), fullgraph=True, backend=backend, options=_options(backend))
+    stopped = False
+
+    def run(*arguments: Any) -> Any:  # noqa: ANN401
+        nonlocal stopped
+        if stopped:
+            return function(*arguments)
+        try:
+            return compiled(*arguments)
+        except FailOnRecompileLimitHit:
+            stopped = True
+            warnings.warn(f"{name} was compiled for many situations already: it runs uncompiled.", stacklevel=2)
+        except TorchDynamoException as error:
+            function(*arguments)  # an error of its own is clearer than what the compiler makes of it
+            raise RuntimeError(
+                f"{name} cannot be compiled in one piece: {str(error).strip().splitlines()[0]} Train without "
+                "compilation, or write that part with tensors alone."
+            ) from error
+        return function(*arguments)
+
+    return cast(Function, run)
+
+
+def _own_code(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The function with a code object of its own: PyTorch limits how often one is compiled, for all that share it."""
+    if not isinstance(function, FunctionType):
+        return function
+    code = function.__code__.replace(co_name=name)
+    return FunctionType(code, function.__globals__, name, function.__defaults__, function.__closure__)
+
+
+def _options(backend: Backend) -> dict[str, Any] | None:
+    """What Inductor is told for the numbers to be right and the same."""
+    if backend != "inductor":
+        return None
+    from torch._inductor import config
+
+    options: dict[str, Any] = {"fallback_random": True}
+    # At -O3, GCC 12 lets variables share their place on the stack while both are in use, which gives wrong gradients.
+    # Inductor passes on no flags of ours but with this one of its own.
+    contract = getattr(config.cpp, "enable_floating_point_contract_flag", None)
+    if sys.platform == "linux" and isinstance(contract, str) and _is_gcc():
+        options["cpp.enable_floating_point_contract_flag"] = f"{contract.split()[0]} -fstack-reuse=none"
+    return options
+
+
+def _is_gcc() -> bool:
+    from torch._inductor import cpp_builder
+
+    try:
+        return bool(cpp_builder.is_gcc())
+    except Exception:  # no compiler: to be told by Inductor, where it needs one
+        return False
