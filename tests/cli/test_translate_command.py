@@ -19,7 +19,7 @@ from data_layer.sounding import audio_packets, encode_sounding, first_times, sam
 import vtrans
 from vtrans.cli import main
 from vtrans.data import frames_to_tensor, open_source, tensor_to_frames, write_frames, write_video
-from vtrans.data.videos import VideoSequence
+from vtrans.data.reading.videos import VideoSequence
 
 ROOT = Path(vtrans.__file__).parents[1]
 
@@ -373,7 +373,7 @@ def test_the_first_error_is_the_one_that_is_told(colour, capsys, monkeypatch):
         raise ValueError("it broke")
 
     from vtrans.data import VideoWriter
-    from vtrans.data.videos import VideoSequence
+    from vtrans.data.reading.videos import VideoSequence
 
     for owner, name in [(VideoSequence, "_converter"), (vtrans.TranslationModel, "translate"), (VideoWriter, "_add")]:
         with monkeypatch.context() as patched:

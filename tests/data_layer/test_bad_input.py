@@ -15,7 +15,7 @@ from data_layer.media import encode, images, moving
 from PIL import Image
 
 from vtrans.data import open_source, write_video
-from vtrans.data.videos import _checksum, _frames
+from vtrans.data.reading.videos import _checksum, _frames
 
 ODD_NAMES = ["with space", "naïve", "動画", "🎞", "100%d", "a:b", "-dash", "new\nline", "[x]*?", "'\"", "caf\udce9"]
 

@@ -2,7 +2,7 @@
 
 import os
 
-from vtrans.data import cache_folder
+from vtrans.data.caching import cache_folder
 from vtrans.data.sequences import Origin
 
 

@@ -8,9 +8,9 @@ import torch
 from data_layer.media import encode, images, moving
 
 from vtrans.data import ArraySequence, Clips, FrameSource, batches, frames_to_tensor, open_source
+from vtrans.data.reading.videos import VideoSequence
 from vtrans.data.tensors import resize_frames
 from vtrans.data.transforms import Jitter
-from vtrans.data.videos import VideoSequence
 
 
 def ramp(*lengths, side=8, first=0):

@@ -6,7 +6,7 @@ from data_layer.media import encode, images, moving
 from PIL import Image
 
 from vtrans.data import ArraySequence, FrameSource, Part, open_source, time_range
-from vtrans.data.cache_folder import fingerprint
+from vtrans.data.caching.cache_folder import fingerprint
 from vtrans.data.colours import grey, labels, luma
 from vtrans.data.palettes import Palette
 

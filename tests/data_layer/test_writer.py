@@ -13,11 +13,11 @@ from vtrans.data import (
     VideoWriter,
     open_source,
     open_writer,
-    video_writer,
     write_frames,
     write_video,
 )
-from vtrans.data.video_writer import WRITABLE_SUFFIXES, exact_rate
+from vtrans.data.writing import video_writer
+from vtrans.data.writing.video_writer import WRITABLE_SUFFIXES, exact_rate
 
 FRAME = np.zeros((16, 16, 3), np.uint8)
 

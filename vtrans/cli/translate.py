@@ -113,7 +113,7 @@ def _translate(options: dict[str, Any]) -> int:
 
 
 def _rate(text: str) -> Fraction:
-    from vtrans.data.video_writer import exact_rate
+    from vtrans.data.writing.video_writer import exact_rate
 
     try:
         return exact_rate(Fraction(text))

@@ -3,19 +3,19 @@
 from vtrans.data.batching import batches
 from vtrans.data.clips import Clips
 from vtrans.data.colours import grey, labels
-from vtrans.data.cuts import find_cuts, shots
 from vtrans.data.edges import EdgePair, edge_pair, edges
-from vtrans.data.frame_writer import FrameWriter
 from vtrans.data.palettes import Palette
-from vtrans.data.samples import sample_path, samples
+from vtrans.data.reading.cuts import find_cuts, shots
+from vtrans.data.reading.samples import sample_path, samples
+from vtrans.data.reading.source import open_source
 from vtrans.data.sequences import ArraySequence, FrameSource, Sequence, Skipped
-from vtrans.data.source import open_source
 from vtrans.data.tensors import frames_to_tensor, tensor_to_frames
 from vtrans.data.transforms import PRESETS, Jitter
-from vtrans.data.video_writer import VideoWriter
 from vtrans.data.views import Part, split, time_range
 from vtrans.data.worlds import Motion, Truth, World, worlds
-from vtrans.data.writer import FrameFolderWriter, open_writer, write_frames, write_video
+from vtrans.data.writing.frame_writer import FrameWriter
+from vtrans.data.writing.video_writer import VideoWriter
+from vtrans.data.writing.writer import FrameFolderWriter, open_writer, write_frames, write_video
 
 __all__ = [
     "ArraySequence",

@@ -4,9 +4,9 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from vtrans.data.caching.frame_store import FrameStore
 from vtrans.data.checks import height_width, whole
-from vtrans.data.cuts import shots
-from vtrans.data.frame_store import FrameStore
+from vtrans.data.reading.cuts import shots
 from vtrans.data.sequences import FrameSource, Sequence
 from vtrans.data.tensors import frames_to_tensor
 from vtrans.data.transforms import Jitter

@@ -6,7 +6,7 @@ from fractions import Fraction
 from itertools import accumulate, islice
 
 from vtrans.data.checks import whole
-from vtrans.data.images import TripletSequence
+from vtrans.data.reading.images import TripletSequence
 from vtrans.data.sequences import FrameSource, Origin, Sequence
 from vtrans.data.tensors import Frames
 from vtrans.errors import refusal

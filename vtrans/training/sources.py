@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from vtrans.data import FrameSource, open_source, split, worlds
-from vtrans.data.source import CHANNELS
+from vtrans.data.reading.source import CHANNELS
 from vtrans.data.tensors import Frames, resize_frames
 from vtrans.data.transforms import PRESETS, Jitter
 from vtrans.errors import refusal, unknown

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from vtrans.data import FrameSource, Sequence, open_writer
-from vtrans.data.audio import audio_codecs, check_audio
+from vtrans.data.reading.videos import VideoSequence
 from vtrans.data.tensors import Frames
-from vtrans.data.video_writer import WRITABLE_SUFFIXES
-from vtrans.data.videos import VideoSequence
 from vtrans.data.views import unchanged
+from vtrans.data.writing.audio import audio_codecs, check_audio
+from vtrans.data.writing.video_writer import WRITABLE_SUFFIXES
 from vtrans.errors import refusal
 from vtrans.model import TranslationModel
 from vtrans.progress import Progress

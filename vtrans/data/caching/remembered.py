@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from vtrans.data.cache_folder import cache_folder, fingerprint
+from vtrans.data.caching.cache_folder import cache_folder, fingerprint
 from vtrans.data.sequences import Origin
 
 

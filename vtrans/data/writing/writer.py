@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vtrans.data.frame_writer import FrameWriter, PathLike, already_there
 from vtrans.data.tensors import Frames
-from vtrans.data.video_writer import VideoWriter, exact_rate
+from vtrans.data.writing.frame_writer import FrameWriter, PathLike, already_there
+from vtrans.data.writing.video_writer import VideoWriter, exact_rate
 from vtrans.errors import refusal
 
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from vtrans.data.cut_finder import CutFinder, thumbnail_size
-from vtrans.data.files import MAX_PIXELS, check_file, check_pixels
-from vtrans.data.remembered import remembered
+from vtrans.data.caching.remembered import remembered
+from vtrans.data.reading.cut_finder import CutFinder, thumbnail_size
+from vtrans.data.reading.files import MAX_PIXELS, check_file, check_pixels
 from vtrans.data.sequences import Origin, Sequence
 from vtrans.data.tensors import Frames
 from vtrans.errors import refusal

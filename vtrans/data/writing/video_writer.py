@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vtrans.data.audio import FORMATS, AudioCopy, check_audio
-from vtrans.data.frame_writer import FrameWriter, PathLike, already_there
 from vtrans.data.tensors import Frames
+from vtrans.data.writing.audio import FORMATS, AudioCopy, check_audio
+from vtrans.data.writing.frame_writer import FrameWriter, PathLike, already_there
 from vtrans.errors import refusal
 
 if TYPE_CHECKING:

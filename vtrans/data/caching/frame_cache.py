@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vtrans.data.cache_folder import cache_folder
+from vtrans.data.caching.cache_folder import cache_folder
 from vtrans.data.tensors import Frames
 from vtrans.errors import refusal
 

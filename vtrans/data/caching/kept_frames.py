@@ -12,8 +12,8 @@ from itertools import accumulate, islice
 
 import torch
 
-from vtrans.data.cache_folder import fingerprint
-from vtrans.data.frame_cache import FrameCache, NoCacheError
+from vtrans.data.caching.cache_folder import fingerprint
+from vtrans.data.caching.frame_cache import FrameCache, NoCacheError
 from vtrans.data.sequences import Sequence
 from vtrans.data.tensors import Frames, resize_frames
 from vtrans.progress import Progress

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from vtrans.data.checks import counted
-from vtrans.data.images import IMAGE_SUFFIXES, ImageSequence, TripletSequence, image_size, read_image
+from vtrans.data.reading.images import IMAGE_SUFFIXES, ImageSequence, TripletSequence, image_size, read_image
+from vtrans.data.reading.videos import VideoSequence
 from vtrans.data.sequences import Sequence, Skipped
-from vtrans.data.videos import VideoSequence
 from vtrans.errors import refusal
 
 VIDEO_SUFFIXES = tuple(

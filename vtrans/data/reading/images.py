@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vtrans.data.files import Refused, check_file, check_pixels, too_large
+from vtrans.data.reading.files import Refused, check_file, check_pixels, too_large
 from vtrans.data.sequences import Origin, Sequence
 from vtrans.data.tensors import Frames
 from vtrans.errors import refusal

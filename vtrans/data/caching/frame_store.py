@@ -1,7 +1,7 @@
 """Decoded frames of a source at load size: in memory where they fit, else on disk, else decoded when they are drawn."""
 
-from vtrans.data.frame_cache import FrameCache, gigabytes
-from vtrans.data.kept_frames import InMemory, Kept, OnDisk, Span
+from vtrans.data.caching.frame_cache import FrameCache, gigabytes
+from vtrans.data.caching.kept_frames import InMemory, Kept, OnDisk, Span
 from vtrans.data.sequences import FrameSource, Sequence
 from vtrans.data.tensors import Frames
 from vtrans.data.views import whole_and_start
@@ -18,7 +18,7 @@ class FrameStore:
         size: (height, width) that frames are loaded at; None keeps the frames' own.
         memory: Bytes that decoded frames may take in memory. They are kept there if all fit.
         cache: Whether they are kept on disk otherwise.
-        cache_bytes: Bytes that all frames on disk may take; see :class:`vtrans.data.frame_cache.FrameCache`.
+        cache_bytes: Bytes that all frames on disk may take; see :class:`vtrans.data.caching.frame_cache.FrameCache`.
 
     Example:
         >>> import numpy as np

@@ -3,10 +3,10 @@
 from itertools import pairwise
 from weakref import WeakKeyDictionary
 
-from vtrans.data.cut_finder import CutFinder, thumbnail
-from vtrans.data.remembered import remembered
+from vtrans.data.caching.remembered import remembered
+from vtrans.data.reading.cut_finder import CutFinder, thumbnail
+from vtrans.data.reading.videos import VideoSequence
 from vtrans.data.sequences import FrameSource, Sequence
-from vtrans.data.videos import VideoSequence
 from vtrans.data.views import Changed, Part
 
 

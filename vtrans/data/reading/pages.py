@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vtrans.data.files import Refused
-from vtrans.data.images import ImageSequence, opened, pages_of, rgb
+from vtrans.data.reading.files import Refused
+from vtrans.data.reading.images import ImageSequence, opened, pages_of, rgb
 from vtrans.data.sequences import Origin, Sequence
 from vtrans.data.tensors import Frames
 from vtrans.errors import refusal

@@ -10,11 +10,11 @@ import numpy.typing as npt
 from torch import Tensor
 
 from vtrans.data.checks import as_path
-from vtrans.data.folders import Attempts, open_folder
-from vtrans.data.images import IMAGE_SUFFIXES
-from vtrans.data.pages import open_image
+from vtrans.data.reading.folders import Attempts, open_folder
+from vtrans.data.reading.images import IMAGE_SUFFIXES
+from vtrans.data.reading.pages import open_image
+from vtrans.data.reading.videos import VideoSequence
 from vtrans.data.sequences import FrameSource, sequence_of_array
-from vtrans.data.videos import VideoSequence
 from vtrans.errors import refusal
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _open(path: object, layout: str, on_error: str) -> FrameSource:
 def _elsewhere(path: str) -> Path:
     """The file that a name means at which nothing lies."""
     if path.startswith("sample:"):
-        from vtrans.data.samples import sample_path
+        from vtrans.data.reading.samples import sample_path
 
         return sample_path(path.removeprefix("sample:"))
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", path):

@@ -1,0 +1,1 @@
+"""What was decoded or found out, kept in memory or between runs."""

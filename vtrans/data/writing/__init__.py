@@ -1,0 +1,1 @@
+"""Frames out: videos with their times and audio, and folders of images."""
