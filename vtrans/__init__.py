@@ -7,7 +7,7 @@ from vtrans.losses import Loss, Schedule
 from vtrans.model import TranslationModel
 from vtrans.networks.initialization import initialize
 from vtrans.objective import LossReport, StepReport
-from vtrans.operators import detach, noise, reverse, shift, unroll
+from vtrans.operators import between, detach, noise, reverse, shift, unroll
 from vtrans.phases import Phase
 from vtrans.recipes import Recipe
 from vtrans.registry import criteria, discriminators, distances, generators, losses, predictors, recipes
@@ -22,6 +22,7 @@ __all__ = [
     "Schedule",
     "StepReport",
     "TranslationModel",
+    "between",
     "build",
     "catalog",
     "criteria",

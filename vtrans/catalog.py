@@ -9,6 +9,7 @@ from vtrans.losses import (
     AdversarialPrediction,
     Charbonnier,
     Cycle,
+    GradientPenalty,
     Hinge,
     Identity,
     LeastSquares,
@@ -79,6 +80,7 @@ losses.add("identity", Identity, reference=CYCLE_GAN)
 losses.add("recurrent", Recurrent, reference=RECYCLE_GAN)
 losses.add("recycle", Recycle, reference=RECYCLE_GAN)
 losses.add("r1", R1, reference="Mescheder et al., 2018")
+losses.add("gradient_penalty", GradientPenalty, reference="Gulrajani et al., 2017")
 
 recipes.add("gan", methods.gan, reference="Goodfellow et al., 2014")
 recipes.add("cycle_gan", methods.cycle_gan, reference=CYCLE_GAN)

@@ -47,6 +47,21 @@ class Noise(Operation):
 
 
 @dataclass(frozen=True)
+class Between(Operation):
+    """A point between two inputs, drawn uniformly for each frame; a draw has a name, and two of one name are one."""
+
+    name: str
+    is_random: ClassVar[bool] = True
+    symbol: ClassVar[str] = "[#1 … #2]"
+    latex: ClassVar[str] = r"[#1 \ldots #2]"
+
+    def run(self, networks: Networks, *frames: Tensor) -> Tensor:
+        a, b = frames
+        share = torch.rand((a.shape[0], *[1] * (a.ndim - 1)), dtype=a.dtype, device=a.device)
+        return share * a + (1 - share) * b
+
+
+@dataclass(frozen=True)
 class Reverse(View):
     """The stream backwards in time, over the same times."""
 
@@ -85,6 +100,11 @@ def noise(stream: Stream, name: str, scale: float = 0.1) -> Stream:
         raise TypeError(refusal("scale", allowed="a number", got=repr(scale)))
     source = as_stream("noise(…)", stream)
     return Noise(scale, inputs=(source, Draw(name, inputs=(source,))))
+
+
+def between(a: Stream, b: Stream, name: str) -> Stream:
+    """A random point between the frames of two streams, uniform for each frame; each ``name`` is a draw of its own."""
+    return Between(name, inputs=(as_stream("between(…)", a), as_stream("between(…)", b)))
 
 
 def reverse(stream: Stream) -> Stream:

@@ -72,7 +72,25 @@ def reference_rebuilt(name, n, x, y, target):
     return {f"{name}/{target.lower()}": sum(l1_loss(f, clip[:, t]) for t, f in made.items())}
 
 
+def reference_gradient_penalty(n, x, y):
+    """Y first, as the loss writes it; the draws are those of the global random state."""
+    values = {}
+    for target, clip, other in (("Y", y, x), ("X", x, y)):
+        cost = 0.0
+        for t in range(T - 1):
+            share = torch.rand(len(clip), 1, 1, 1, dtype=clip.dtype)
+            with torch.no_grad():
+                mixed = share * clip[:, t] + (1 - share) * n[f"G_{target}"](other[:, t])
+            mixed.requires_grad_()
+            (slope,) = torch.autograd.grad(n[f"D_{target}"](mixed).sum(), mixed)
+            cost = cost + (torch.linalg.vector_norm(slope, dim=(1, 2, 3)) - 1).square().mean()
+        values[f"gradient_penalty/{target.lower()}"] = cost
+    return values
+
+
 def reference(name, n, x, y):
+    if name == "gradient_penalty":
+        return reference_gradient_penalty(n, x, y)
     values = {}
     for target in "XY":
         clip = x if target == "X" else y
@@ -99,11 +117,14 @@ BUILT_IN = [name for name in vtrans.losses if vtrans.losses[name].factory.__modu
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_every_loss_equals_its_formula_alone_and_in_a_model(name):
     nets, (x, y) = networks(), clips(T)
+    torch.manual_seed(1)
     expected = reference(name, nets, x, y)
     loss = vtrans.losses.create(name, weight=1.0)
+    torch.manual_seed(1)
     alone = loss(x, y, nets)
     used = {net for term in loss.directions() for stream in term.streams for net in _networks(stream)}
     model = build("gan", losses=[loss], networks={key: nets[key] for key in used}, phases=_phases(loss)).double()
+    torch.manual_seed(1)
     planned = {key: value for phase in model.phases for key, value in model.loss(phase.name, x, y).items()}
     assert set(alone) == set(planned) == set(expected)
     for key, value in expected.items():
@@ -133,6 +154,7 @@ INTENDED = {
     "recurrent": {"generators": {"P_X", "P_Y"}},
     "recycle": {"generators": {"G_X", "G_Y", "P_X", "P_Y"}},
     "r1": {"penalties": {"D_X", "D_Y"}},
+    "gradient_penalty": {"penalties": {"D_X", "D_Y"}},
 }
 
 
@@ -153,8 +175,10 @@ def test_gradients_reach_the_intended_networks_and_no_other(name):
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_every_loss_is_linear_in_its_weight_by_domain_and_over_steps(name):
     nets, (x, y) = networks(), clips(T)
+    torch.manual_seed(1)
     once = vtrans.losses.create(name, weight=1.0)(x, y, nets)
     weights = {"x": 3.0, "y": {"points": [[0, 0.0], [10, 5.0]]}}
+    torch.manual_seed(1)
     weighted = vtrans.losses.create(name, weight=weights)(x, y, nets, step=4)
     for key, value in weighted.items():
         factor = 1.0 if key.startswith("discriminator") else {"x": 3.0, "y": 2.0}[key[-1]]

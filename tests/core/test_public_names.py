@@ -24,6 +24,7 @@ NAMES = {
     "interop",
     "join",
     "losses",
+    "between",
     "noise",
     "predictors",
     "recipes",

@@ -7,6 +7,16 @@ from vtrans.functional.adversarial import (
     wasserstein,
 )
 from vtrans.functional.distances import charbonnier, l1, l2
-from vtrans.functional.penalties import r1
+from vtrans.functional.penalties import gradient_penalty, r1
 
-__all__ = ["charbonnier", "hinge", "l1", "l2", "least_squares", "non_saturating", "r1", "wasserstein"]
+__all__ = [
+    "charbonnier",
+    "gradient_penalty",
+    "hinge",
+    "l1",
+    "l2",
+    "least_squares",
+    "non_saturating",
+    "r1",
+    "wasserstein",
+]

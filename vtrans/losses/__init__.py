@@ -4,7 +4,7 @@ from vtrans.losses.adversarial import Adversarial, AdversarialPrediction
 from vtrans.losses.base import Loss
 from vtrans.losses.criteria import Criterion, Hinge, LeastSquares, NonSaturating, Wasserstein
 from vtrans.losses.distances import L1, L2, Charbonnier, Distance
-from vtrans.losses.penalties import R1
+from vtrans.losses.penalties import R1, GradientPenalty
 from vtrans.losses.reconstruction import Cycle, Identity, Recurrent, Recycle
 from vtrans.losses.weights import Schedule
 
@@ -18,6 +18,7 @@ __all__ = [
     "Criterion",
     "Cycle",
     "Distance",
+    "GradientPenalty",
     "Hinge",
     "Identity",
     "LeastSquares",

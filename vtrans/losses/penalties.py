@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from vtrans import functional
-from vtrans.expressions import Domain
+from vtrans.expressions import Carried, Domain
 from vtrans.losses.base import Loss
 from vtrans.losses.terms import Term
+from vtrans.losses.weights import Weight
+from vtrans.operators import between
 
 
 @dataclass(kw_only=True, eq=False)
@@ -31,3 +34,36 @@ class R1(Loss):
         yield self.penalize(
             x.D, x.frames, functional.r1, symbol="½‖∇#d‖²", latex=r"\tfrac{1}{2} \lVert \nabla #d \rVert^2"
         )
+
+
+@dataclass(kw_only=True, eq=False)
+class GradientPenalty(Loss):
+    """The discriminator's slope is one between real and translated frames: Σ_t (‖∇D_Y(z_t)‖ − 1)².
+
+    z_t = ε y_t + (1 − ε) G_Y(x_t), with ε drawn uniformly from [0, 1] for each frame. With
+    ``adversarial`` at ``criterion="wasserstein"`` that is WGAN-GP.
+
+    Args:
+        weight: Weight of the term.
+        norm: The norm that the gradient is to have.
+        frames: Which frames are translated, ``"past"`` or ``"all"``.
+
+    Raises:
+        ValueError: An option is out of its range.
+
+    Example:
+        >>> [term.phase for term in GradientPenalty().directions()]
+        ['penalties', 'penalties']
+
+    Reference:
+        Gulrajani et al., Improved training of Wasserstein GANs, 2017.
+    """
+
+    weight: Weight = 10.0
+    norm: float = 1.0
+    frames: str = "past"
+
+    def terms(self, x: Domain, y: Domain) -> Iterator[Term]:
+        function = partial(functional.gradient_penalty, norm=self.norm)
+        mixed = between(y.frames, Carried(y.G(self.source(x))), "gradient_penalty")
+        yield self.penalize(y.D, mixed, function, symbol="(‖∇#d‖ − 1)²", latex=r"(\lVert \nabla #d \rVert - 1)^2")
