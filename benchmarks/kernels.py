@@ -20,12 +20,14 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from vtrans.functional import kernels
 from vtrans.functional.kernels import Part, instance_norm, judged, weighted_sums
+from vtrans.functional.kernels.distances import Kind
 
 VARIANTS = ("eager", "compiled", "triton")
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
@@ -39,7 +41,7 @@ class Phase:
 
     size: int
     batch: int
-    kind: str = "l1"
+    kind: Kind = "l1"
     length: int = 3
     dtype: str = "float32"
 
@@ -146,23 +148,24 @@ def greatest_error(case: Phase | Norm, run: Callable[[Sequence[Tensor]], Tensor]
     expected = pass_of(case, case.run, exact)
     found = with_backend(variant, lambda: pass_of(case, run, inputs))
     errors = [((ours.double() - x).norm() / x.norm()).item() for ours, x in zip(found, expected, strict=True)]
-    if not max(errors) <= TOLERANCE[getattr(torch, case.dtype)]:
-        raise RuntimeError(f"{variant} is off by {max(errors)} in {case}")
-    return max(errors)
+    greatest: float = max(errors)
+    if not greatest <= TOLERANCE[getattr(torch, case.dtype)]:
+        raise RuntimeError(f"{variant} is off by {greatest} in {case}")
+    return greatest
 
 
 def seconds_of(device: str, run: Callable[[], object]) -> float:
     """The time of a call: by events on a GPU, by the clock on a CPU."""
     if device == "cpu":
-        start = time.perf_counter()
+        began = time.perf_counter()
         run()
-        return time.perf_counter() - start
+        return time.perf_counter() - began
     start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
     start.record()
     run()
     end.record()
     end.synchronize()
-    return start.elapsed_time(end) / 1e3
+    return float(start.elapsed_time(end)) / 1e3
 
 
 def copy_bandwidth(device: str) -> float:
@@ -174,7 +177,7 @@ def copy_bandwidth(device: str) -> float:
     return 2 * source.nbytes / statistics.median(seconds_of(device, lambda: target.copy_(source)) for _ in range(20))
 
 
-def spread(values: Sequence[float]) -> dict[str, float | list[float]]:
+def spread(values: Sequence[float]) -> dict[str, Any]:
     """Median and quartiles."""
     ordered = sorted(values)
     return {
@@ -183,9 +186,7 @@ def spread(values: Sequence[float]) -> dict[str, float | list[float]]:
     }
 
 
-def measure(
-    case: Phase | Norm, variants: Sequence[str], device: str, rounds: int, bandwidth: float
-) -> dict[str, object]:
+def measure(case: Phase | Norm, variants: Sequence[str], device: str, rounds: int, bandwidth: float) -> dict[str, Any]:
     """Checks and times the variants of a case."""
     torch.manual_seed(0)
     order = random.Random(0)
@@ -194,7 +195,7 @@ def measure(
     while len(sets) < 16 and len(sets) * sum(x.nbytes for x in sets[0]) < least:
         sets.append(case.inputs(device))
     moved = case.bytes_moved(sets[0])
-    found: dict[str, dict[str, object]] = {}
+    found: dict[str, dict[str, Any]] = {}
     runs = dict.fromkeys(variants, case.run)
     if "compiled" in runs:
         torch.compiler.reset()
@@ -254,7 +255,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("the kernels need a GPU; on a CPU name --variants eager compiled")
     bandwidth = copy_bandwidth(options.device)
     print(f"copy: {bandwidth / 1e9:.0f} GB/s read and written")
-    results = {}
+    results: dict[str, dict[str, Any]] = {}
     for name in options.case:
         results[name] = measure(CASES[name], options.variants, options.device, options.rounds, bandwidth)
         described = [
