@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from types import TracebackType
@@ -79,14 +80,14 @@ class Progress:
             known = self._total is not None and done > self._start + 1
             left = f", {_clock(((self._total or 0) - done) / rate)} left" if known else ""
             ending = f", {note}" if note else ""
-            print(f"{self._what}: {self._count(done)}{left}{ending}", flush=True)
+            _print(f"{self._what}: {self._count(done)}{left}{ending}")
 
     def say(self, line: str) -> None:
         """Prints a line above the bar."""
         if self._bar is not None:
             self._bar.console.print(line, markup=False, highlight=False)
         else:
-            print(line, flush=True)
+            _print(line)
 
     def _count(self, done: int) -> str:
         of = f"/{self._total}" if self._total else ""
@@ -95,6 +96,14 @@ class Progress:
 
     def _rate(self, done: int) -> float:
         return (done - self._start) / max(time.perf_counter() - self._began, 1e-9)
+
+
+def _print(line: str) -> None:
+    """Prints a line; a reader that has gone away is no reason to stop working."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def _clock(seconds: float) -> str:

@@ -6,14 +6,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import vtrans
 from vtrans.cli.parsing import new_parser, parse, with_imports
 from vtrans.errors import refusal
 from vtrans.training import memory
 from vtrans.training.data_settings import DataSettings
 from vtrans.training.model_settings import ModelSettings
 from vtrans.training.preparation import prepare
-from vtrans.training.settings import TrainingSettings
+from vtrans.training.settings import TrainingSettings, check_version
 from vtrans.training.trainer import train
 
 _DESCRIPTION = """\
@@ -46,7 +45,7 @@ def run(words: list[str]) -> int:
     )
     parser.add_class_arguments(TrainingSettings, skip={"recipe"})
     options = parse(parser, words)
-    _check_version(options["version"])
+    check_version(options["version"])
     settings = settings_of(options)
     if options["out"] is None and not options["dry_run"]:
         raise ValueError(refusal("out", allowed="a folder for the run", got="none", fix="Pass --out runs/name"))
@@ -78,20 +77,6 @@ def settings_of(options: dict[str, Any]) -> TrainingSettings:
     values = {field.name: options[field.name] for field in fields(TrainingSettings)}
     parts = {"recipe": recipe, "model": ModelSettings(**values["model"]), "data": DataSettings(**values["data"])}
     return TrainingSettings(**{**values, **parts})
-
-
-def _check_version(written: str | None) -> None:
-    """Refuses the config of a version whose options or numbers may be others."""
-    ours = vtrans.__version__.split(".")[:2]
-    if written is not None and written.split(".")[:2] != ours:
-        raise ValueError(
-            refusal(
-                "version",
-                allowed=f"a config of vtrans {'.'.join(ours)}",
-                got=f"one that vtrans {written} wrote",
-                fix=f"Install vtrans {written}, or check its options (vtrans train --help) and delete the line",
-            )
-        )
 
 
 def _without_resume(words: list[str]) -> list[str]:

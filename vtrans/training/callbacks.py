@@ -31,7 +31,8 @@ class Run:
         numbers: What was measured last, by name: callbacks add to it, and it is written to ``metrics.jsonl`` and the
             trackers with the terms.
         timing: How fast it goes: clips of each domain a second, and the share of the time that clips were waited for.
-        stopping: Set to True to end the run after exactly this step, with a checkpoint.
+        stopping: Set to True to end the run after this step, with a checkpoint; with several processes on GPUs after at
+            most ``check_every`` more.
         left_out: Steps that are counted but not taken, since a loss or gradient was not finite there.
         best: The best so far of the number to watch: its name, value and step.
     """
@@ -57,12 +58,13 @@ class Run:
 class Callback:
     """A hook: its methods are called at moments of a run, and do nothing unless they are overridden.
 
-    They run in every process; ask ``run.devices.main`` before writing files. A checkpoint keeps nothing of them.
+    They run in every process; ask ``run.devices.main`` before writing files, but add the same names to ``run.numbers``
+    in all. A checkpoint keeps nothing of them.
 
     Example:
         >>> class StopEarly(Callback):
         ...     def on_step(self, run, report):
-        ...         if report["cycle/x"] < 0.1:
+        ...         if report.get("cycle/x", 1.0) < 0.1:
         ...             run.stopping = True
     """
 
@@ -70,7 +72,7 @@ class Callback:
         """The run begins, or goes on after a checkpoint was loaded."""
 
     def on_step(self, run: Run, report: StepReport) -> None:
-        """A step is done; ``report`` has the terms of this process."""
+        """A step is done; ``report`` has the terms of this process, none for a step that was left out."""
 
     def on_checkpoint(self, run: Run, checkpoint: Path) -> None:
         """A checkpoint was written."""

@@ -205,6 +205,11 @@ def _checked(
         allowed, got = ("averages", "none") if average is not None else ("no averages", "some")
         raise ValueError(refusal(str(checkpoint), allowed=f"{allowed} of weights, as ema says", got=got))
     pretrained.check_tensors(model, weights or used, str(checkpoint))
+    recipe = read_json(checkpoint / _MODEL / pretrained.CONFIG).get("recipe")
+    if recipe != model.config["recipe"]:
+        raise ValueError(
+            refusal(str(checkpoint), allowed=f"a checkpoint of the recipe {model.config['recipe']}", got=f"of {recipe}")
+        )
     averages = {} if average is None else {name: used[f"networks.{name}"] for name in average.tensors()}
     if average is not None:
         average.check(averages)
@@ -212,7 +217,7 @@ def _checked(
     put_back_optimizers = checked_optimizers(optimizers, numbers, state["optimizers"])
     process = _tensors(checkpoint / f"{own}.safetensors")
     put_back_process = checked_process(model, process, read_json(checkpoint / f"{own}.json"))
-    scaler = None if state["scaler"] is None else {str(key): float(value) for key, value in state["scaler"].items()}
+    scaler = None if state["scaler"] is None else {str(key): _number(value) for key, value in state["scaler"].items()}
     step, progress = int(facts["step"]), dict(state["progress"])
 
     def put_back() -> None:
@@ -271,6 +276,11 @@ def model_folder(run: Path) -> Path:
     allowed = "a folder of a run, or one that save_pretrained wrote"
     got = "which holds no model" if run.is_dir() else "which is no folder"
     raise FileNotFoundError(refusal("run", allowed=allowed, got=f"{run}, {got}"))
+
+
+def _number(value: object) -> float | int:
+    """A number of the scaler's state, some of which count."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else float(str(value))
 
 
 def _put_in_place(partial: Path, target: Path) -> None:

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+_SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+
 
 class Interruption:
-    """Within its ``with`` block, a first Ctrl-C or SIGTERM is noted; a second one acts as usual.
+    """Within its ``with`` block, a first Ctrl-C, SIGTERM or SIGHUP is noted; a second one acts as usual.
 
     Args:
         told: Called once with the signal's number when it comes.
@@ -28,8 +30,9 @@ class Interruption:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():  # elsewhere Python takes no handlers
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
+            for number in _SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                    self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(

@@ -62,6 +62,8 @@ def estimate(
         True
     """
     empty = _without_content(model)
+    for objective in empty.objectives.values():
+        objective.compiled = None
     if recompute is not None:
         empty.recompute(recompute)
     time, _, height, width = shape
@@ -110,8 +112,9 @@ def advice(prepared: Preparation) -> str:
     time, channels, height, width = shape
     tries: list[tuple[str, Shape, int, bool, list[str] | None]] = []
     if share > 1:
-        parts = settings.accumulate * 2
-        tries.append((f"--accumulate {parts} (the same numbers, in parts)", shape, -(-share // 2), half, None))
+        divisor = next(number for number in range(2, share + 1) if share % number == 0)
+        parts = settings.accumulate * divisor
+        tries.append((f"--accumulate {parts} (the same numbers, in parts)", shape, share // divisor, half, None))
     if not settings.recompute:
         roles = [role for role in ("G", "P") if any(name.startswith(f"{role}_") for name in model.networks)]
         tries.append((f"--recompute '[{', '.join(roles)}]' (the same numbers, slower)", shape, share, half, roles))

@@ -20,6 +20,7 @@ from vtrans.errors import refusal
 from vtrans.training.checkpoints import checkpoints_in
 from vtrans.training.devices import Devices
 from vtrans.training.manifest import read_json, replace_text
+from vtrans.training.settings import check_version
 
 _LOCK = ".lock"
 
@@ -126,7 +127,8 @@ class RunFolder:
         return devices.by_main(lambda: self._begin(config, resume))
 
     def _begin(self, config: Mapping[str, Any], resume: str) -> Path | None:
-        used = any(path.name != _LOCK for path in self.path.iterdir())
+        # What a run that was killed at once had begun to write counts for nothing.
+        used = any(path.name != _LOCK and not path.name.endswith(".part") for path in self.path.iterdir())
         if used and resume != "auto":
             there = "a run" if self.config_file.exists() else "files"
             raise FileExistsError(
@@ -158,16 +160,24 @@ class RunFolder:
 
     def cut_metrics(self, step: int, devices: Devices) -> None:
         """Drops lines of later steps, which will be written again."""
-        if devices.main:
+
+        def cut() -> None:
             kept = [line for line in self.metrics() if line["step"] <= step]
             replace_text(self.metrics_file, "".join(json.dumps(line) + "\n" for line in kept))
 
+        devices.by_main(cut)
+
     def metrics(self) -> list[dict[str, float]]:
-        """The lines of ``metrics.jsonl``; one that was cut off in the middle is left out."""
+        """The lines of ``metrics.jsonl``; those that are damaged or cut off are left out."""
         if not self.metrics_file.exists():
             return []
-        lines = self.metrics_file.read_text(encoding="utf-8").splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("}\n")]
+        found = []
+        for line in self.metrics_file.read_text(encoding="utf-8", errors="replace").splitlines():
+            with suppress(ValueError):
+                numbers = json.loads(line)
+                if isinstance(numbers, dict) and isinstance(numbers.get("step"), int):
+                    found.append(numbers)
+        return found
 
     def _forget_start(self) -> None:
         """Removes what a run that failed before its first line, checkpoint or picture left in a new folder."""
@@ -188,6 +198,8 @@ class RunFolder:
             before = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
         except (UnicodeDecodeError, yaml.YAMLError) as error:
             raise ValueError(refusal(str(self.config_file), allowed="YAML", got=f"damaged text ({error})")) from error
+        if isinstance(before, dict) and before.get("version") is not None:
+            check_version(str(before["version"]))
         # Under a constant rate a longer run begins as a shorter one.
         free = (*_FREE, "steps") if config.get("schedule") == "constant" else _FREE
         found = differences(before if isinstance(before, dict) else {}, config, free)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from vtrans.errors import unknown
 from vtrans.objective import StepReport
 from vtrans.training.callbacks import Callback, Run
 from vtrans.training.checkpoints import prune, save_checkpoint
@@ -59,6 +60,8 @@ class Saving(Callback):
         if name is None or not (due or name in run.numbers):
             return False
         found = run.numbers if name in run.numbers else metrics_of(run, report)
+        if report and name not in found and run.due(run.prepared.settings.validate_every or 1):
+            raise ValueError(unknown("number to watch as best:", name, [*found, *run.numbers]))
         value = run.devices.of_main(found.get(name, math.nan))
         before = run.best if run.best is not None and run.best["name"] == name else None
         sign = 1 if higher_is_better(name) else -1

@@ -119,6 +119,24 @@ class TrainingSettings:
         return plain
 
 
+def check_version(written: str | None) -> None:
+    """Refuses the config of a version whose options or numbers may be others.
+
+    Raises:
+        ValueError: It is of another version than this one, its last number apart.
+    """
+    ours = vtrans.__version__.split(".")[:2]
+    if written is not None and written.split(".")[:2] != ours:
+        raise ValueError(
+            refusal(
+                "version",
+                allowed=f"a config of vtrans {'.'.join(ours)}",
+                got=f"one that vtrans {written} wrote",
+                fix=f"Install vtrans {written}, or check its options (vtrans train --help) and delete the line",
+            )
+        )
+
+
 _LEAST = {
     "steps": 1,
     "batch": 1,

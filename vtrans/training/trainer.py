@@ -106,12 +106,15 @@ def _run(run: Run, own: Sequence[Callback], recording: Recording) -> Outcome:
 
     def told(number: int) -> None:
         with suppress(RuntimeError):  # a signal may come within a print
-            say(f"{signal.Signals(number).name}: stopping after this step, with a checkpoint (again: at once).")
+            when = "soon" if devices.ranks > 1 and stepper.check_every > 1 else "after this step"
+            say(f"{signal.Signals(number).name}: stopping {when}, with a checkpoint (again: at once).")
 
     for clips in (run.prepared.clips_x, run.prepared.clips_y):
         clips.prepare()
     for callback in around:
         callback.on_start(run)
+    if devices.of_main(run.done > 0 and not checkpoints_in(run.folder.checkpoints)):
+        saving.save(run)  # begun from another run's: from here on this one can go on by itself
     roll_backs = 0
     with Interruption(told) as interruption, progress if devices.main else nullcontext(), _full_disk_told(run):
         while True:
@@ -172,6 +175,7 @@ def _steps(
     )
     # Processes that agree to stop wait for each other, and for their GPUs.
     look_every = stepper.check_every if devices.ranks > 1 else 1
+    asked = False
     with closing(loop):
         for run.done, report in loop:  # noqa: B020
             if run.average is not None:
@@ -181,7 +185,7 @@ def _steps(
             run.timing = clock.numbers(run.done, settings.batch)
             for callback in around:
                 callback.on_step(run, report)
-            asked = interruption.signal is not None or run.stopping
+            asked = asked or interruption.signal is not None or run.stopping
             if not run.last and run.done % look_every == 0 and devices.any(asked):
                 if not run.due(settings.checkpoint_every):
                     saving.save(run)
