@@ -16,7 +16,7 @@ SOUND := $(shell $(SOUND_TEST) && echo yes)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-full lint format types docs clean again
+.PHONY: help demo test test-full bench bench-full lint format types docs clean again
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## */\1|/p' Makefile | while IFS='|' read -r name what; do printf '  %-10s %s\n' "$$name" "$$what"; done
@@ -29,6 +29,21 @@ test: $(VENV)/.with-test  ## the tests, without the slow ones
 
 test-full: $(VENV)/.with-test  ## all tests
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.with-run  ## the benchmarks of a training step on a CPU, without compilation: minutes
+	$(BIN)/python benchmarks/planner.py --out build/benchmarks/planner_cpu.json
+	$(BIN)/python benchmarks/fused_step.py --setting A B1 B4 --rounds 9 --out build/benchmarks/fused_step_cpu.json
+	$(BIN)/python benchmarks/memory.py --rounds 3 --out build/benchmarks/memory_cpu.json
+	$(BIN)/python benchmarks/tables.py --show --results build/benchmarks
+
+bench-full: $(VENV)/.with-run  ## all benchmarks, with the tables of the documentation: most of an hour
+	$(BIN)/python benchmarks/planner.py
+	$(BIN)/python benchmarks/fused_step.py --compile --setting A B1 B4 C1 C8
+	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/trainer.py
+	$(BIN)/python benchmarks/translate.py
+	$(BIN)/python benchmarks/loader.py
+	$(BIN)/python benchmarks/tables.py
 
 lint: $(VENV)/.with-test  ## ruff: rules and formatting
 	$(BIN)/ruff check .

@@ -1,149 +1,188 @@
-"""Time of a training step: the planned step against the sequential reference, in interleaved pairs in one process.
+"""Time of a training step: planned, compiled and in 16 bits, against the sequential reference, interleaved.
 
-    python benchmarks/fused_step.py --setting B1 B4 --pairs 15
+    python benchmarks/fused_step.py --setting A B1 B4 --rounds 15             # not compiled
+    python benchmarks/fused_step.py --setting A B1 B4 --rounds 15 --compile   # all variants
+    python benchmarks/fused_step.py --setting C1 C8 --rounds 15 --compile     # on a GPU
 
-Both run the same networks from the same weights on the same clips, and are first checked to compute the same losses and
-gradients. A pair times one step of each, in alternating order; the ratio is taken within the pair, so that a slow
-moment of the machine strikes both. Needs torch, einops and numpy alone.
+All variants run the same networks on the same clips. They are first checked to compute the same losses and gradients.
+Then a round times one step of each, every second round in reverse, and the ratio is taken within the round, so that a
+slow moment of the machine strikes all. Needs torch, einops and numpy alone.
 """
 
 import argparse
-import copy
-import json
-import platform
-import statistics
+import os
 import sys
+import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import vtrans
-from benchmarks import sequential
+from benchmarks import measuring
+from benchmarks.settings import (
+    SETTINGS,
+    VARIANTS,
+    Setting,
+    Steps,
+    Variant,
+    clips_of,
+    in_float64,
+    losses_and_gradients,
+    model_of,
+)
+
+__all__ = ["SETTINGS", "Setting", "clips_of", "model_of"]
+
+SEED, WARM_UP = 2, 2
+Clips = tuple[Tensor, Tensor]
+Results = tuple[dict[str, float], dict[str, Tensor]]
 
 
-@dataclass(frozen=True)
-class Setting:
-    """A size at which steps are timed."""
+def check(model: vtrans.TranslationModel, clips: Clips, variants: dict[str, Variant]) -> dict[str, dict[str, float]]:
+    """How far losses and gradients are from the sequential schedule's in float64; raises if that is too far.
 
-    size: int
-    batch: int
-    generator: tuple[str, dict[str, int]]
-    predictor: tuple[str, dict[str, int]]
-    width: int
-    length: int = 3
-
-
-SETTINGS = {
-    "A": Setting(128, 1, ("resnet_6blocks", {"width": 64}), ("unet_128", {"width": 64}), 64),
-    "B1": Setting(64, 1, ("resnet", {"blocks": 3, "width": 16}), ("unet", {"depth": 6, "width": 16}), 16),
-    "B4": Setting(64, 4, ("resnet", {"blocks": 3, "width": 16}), ("unet", {"depth": 6, "width": 16}), 16),
-}
-
-
-def model_of(setting: Setting) -> vtrans.TranslationModel:
-    """The model of a setting, recipe ``recycle_cycle_gan``."""
-    return vtrans.build(
-        "recycle_cycle_gan",
-        generator=setting.generator,
-        predictor=setting.predictor,
-        discriminator=("patch", {"width": setting.width}),
-    )
+    In float64 the schedules agree to rounding. In fewer bits rounding turns signs of the L1 distance over, and ReLUs,
+    which gradients feel: there they may be little further off than the sequential schedule's own in as many bits. How
+    long each took for the first time, which compiles it, is told beside that.
+    """
+    right = in_float64(model, clips, VARIANTS["sequential"])
+    found = {"planned, float64": difference(in_float64(model, clips, VARIANTS["planned"]), right)}
+    require(found["planned, float64"], {"losses": 1e-9, "gradients": 1e-7}, "planned, float64")
+    for name, variant in variants.items():
+        plain = replace(variant, planned=False, compiled=False)
+        own = difference(losses_and_gradients(model, clips, plain), right)
+        start = time.perf_counter()
+        results = losses_and_gradients(model, clips, variant)
+        seconds = time.perf_counter() - start
+        found[name] = difference(results, right)
+        require(found[name], {"losses": 1e-5 + 3 * own["losses"], "gradients": 0.02 + 1.5 * own["gradients"]}, name)
+        found[name]["first_seconds"] = seconds
+    return found
 
 
-def clips_of(setting: Setting, seed: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
-    """Random clips of a setting."""
-    random = torch.Generator().manual_seed(seed)
-    shape = (2, setting.batch, setting.length, 3, setting.size, setting.size)
-    x, y = (torch.rand(shape, generator=random, dtype=torch.float64) * 2 - 1).to(dtype).unbind()
-    return x, y
-
-
-def steps_of(
-    model: vtrans.TranslationModel,
-) -> tuple[Callable[[Tensor, Tensor], dict[str, Tensor]], Callable[[Tensor, Tensor], dict[str, Tensor]]]:
-    """The planned and the sequential step, each on networks of its own with the same weights."""
-    other = copy.deepcopy(model)
-    planned_optimizers, plain_optimizers = model.optimizers(), sequential.optimizers_of(other.networks_by_name)
-
-    def planned(x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        return dict(model.step(x, y, planned_optimizers))
-
-    def plain(x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        return sequential.training_step(other.networks_by_name, x, y, plain_optimizers, sequential.Settings())
-
-    return planned, plain
-
-
-def greatest_difference(setting: Setting) -> float:
-    """The greatest relative difference of any loss of one float64 step."""
-    planned, plain = steps_of(model_of(setting).double())
-    x, y = clips_of(setting, seed=1, dtype=torch.float64)
-    ours, theirs = planned(x, y), plain(x, y)
-    if set(ours) != set(theirs):
-        raise RuntimeError(f"The two steps report other terms: {set(ours) ^ set(theirs)}")
-    return max(abs(ours[name].item() / theirs[name].item() - 1) for name in ours)
-
-
-def measure(setting: Setting, pairs: int, warm_up: int = 2) -> dict[str, object]:
-    """Times interleaved pairs of steps."""
-    planned, plain = steps_of(model_of(setting))
-    x, y = clips_of(setting, seed=2)
-    for _ in range(warm_up):
-        planned(x, y)
-        plain(x, y)
-    times: list[tuple[float, float]] = []
-    for pair in range(pairs):
-        seconds = {}
-        for step in (planned, plain) if pair % 2 else (plain, planned):
-            start = time.perf_counter()
-            step(x, y)
-            seconds[step] = time.perf_counter() - start
-        times.append((seconds[planned], seconds[plain]))
-    ratios = sorted(other / own for own, other in times)
+def difference(found: Results, right: Results) -> dict[str, float]:
+    """Of the losses the greatest relative difference, of the gradients the greatest of a network's, in its norm."""
+    (losses, gradients), (right_losses, right_gradients) = found, right
+    if losses.keys() != right_losses.keys() or gradients.keys() != right_gradients.keys():
+        raise RuntimeError("The two schedules report other terms, or train other networks.")
     return {
-        "setting": asdict(setting),
-        "pairs": pairs,
-        "warm_up": warm_up,
-        "planned_s": statistics.median(own for own, _ in times),
-        "sequential_s": statistics.median(other for _, other in times),
-        "ratio": statistics.median(ratios),
-        "ratio_quartiles": [ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4]],
-        "greatest_relative_difference_float64": greatest_difference(setting),
+        "losses": max(abs(losses[name] / right_losses[name] - 1) for name in losses),
+        "gradients": max(
+            float((g - right_gradients[n]).norm() / right_gradients[n].norm()) for n, g in gradients.items()
+        ),
     }
 
 
-def main() -> None:
-    """Measures the settings asked for and writes a JSON file beside the benchmarks."""
+def require(found: dict[str, float], allowed: dict[str, float], name: str) -> None:
+    """Raises if a variant computes something else."""
+    for what, value in found.items():
+        if not value <= allowed[what]:
+            raise RuntimeError(
+                f"{name}: {what} are off by {value:.2g}, more than {allowed[what]:.2g}: times say nothing."
+            )
+
+
+def measure(setting: Setting, variants: dict[str, Variant], rounds: int, limits: dict[str, float]) -> dict[str, object]:
+    """Times the variants of a setting."""
+    torch.manual_seed(SEED)
+    model, clips = model_of(setting), clips_of(setting, SEED)
+    differences = check(model, clips, variants)
+    steps = Steps(model, clips)
+    functions = {name: partial(steps.take, variant) for name, variant in variants.items()}
+    for function in functions.values():
+        function()
+    peaks = {name: _peak_bytes(functions[name], setting.device) for name in functions}
+    times = measuring.interleaved(functions, rounds, WARM_UP, setting.device)
+    rows: dict[str, dict[str, object]] = {}
+    for name, variant in variants.items():
+        with FlopCounterMode(display=False) as counter:
+            steps.take(Variant(planned=variant.planned))
+        first = differences[name].pop("first_seconds")
+        seconds = measuring.spread(times[name])
+        rate = counter.get_total_flops() / float(seconds["median"])  # type: ignore[arg-type]
+        rows[name] = {
+            "seconds": seconds,
+            "ratio": measuring.ratios(times[name], times["sequential"]),
+            "flop": counter.get_total_flops(),
+            "share_of_matmul": rate / limits[f"matmul_{'bf16' if variant.bf16 else 'fp32'}_flop_per_s"],
+            "difference_from_float64": differences[name],
+        }
+        if variant.compiled:
+            rows[name]["compile_seconds"] = first
+        if peaks[name]:
+            rows[name]["peak_bytes"] = peaks[name]
+    float64 = differences["planned, float64"]
+    return {"setting": asdict(setting), "planned_float64_difference": float64, "variants": rows}
+
+
+def _peak_bytes(step: Callable[[], object], device: str) -> int:
+    if device != "cuda":
+        return 0
+    torch.cuda.reset_peak_memory_stats()
+    step()
+    return torch.cuda.max_memory_allocated()
+
+
+@contextmanager
+def empty_cache() -> Iterator[None]:
+    """Has compilation start from nothing."""
+    before = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
+        yield
+    if before is None:
+        del os.environ["TORCHINDUCTOR_CACHE_DIR"]
+    else:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = before
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measures the settings asked for and writes a JSON file for each device."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--setting", nargs="+", choices=sorted(SETTINGS), default=["B1", "B4"])
-    parser.add_argument("--pairs", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "fused_step_cpu.json")
-    options = parser.parse_args()
+    parser.add_argument("--compile", action="store_true", help="measure compiled variants too: minutes more a setting")
+    parser.add_argument("--out", type=Path, help="default: results/fused_step_DEVICE.json")
+    options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    results = {}
-    for name in options.setting:
-        torch.manual_seed(0)
-        results[name] = measure(SETTINGS[name], options.pairs)
+    variants = {name: variant for name, variant in VARIANTS.items() if options.compile or not variant.compiled}
+    method = {"seed": SEED, "warm_up": WARM_UP, "rounds": options.rounds}
+    with empty_cache():
+        for device in dict.fromkeys(SETTINGS[name].device for name in options.setting):
+            if device == "cuda" and not torch.cuda.is_available():
+                print("No GPU: settings C1 and C8 are left out.")
+                continue
+            limits = measuring.ceilings(device)
+            results = {}
+            for name in options.setting:
+                if SETTINGS[name].device == device:
+                    results[name] = measure(SETTINGS[name], variants, options.rounds, limits)
+                    show(name, results[name]["variants"])
+            measuring.write("fused_step", device, method, results, ceilings=limits, out=options.out)
+
+
+def show(setting: str, variants: object) -> None:
+    """Prints the figures of a setting."""
+    assert isinstance(variants, dict)
+    for name, row in variants.items():
+        compiling = f", compiled in {row['compile_seconds']:.0f} s" if "compile_seconds" in row else ""
         print(
-            f"{name}: planned {results[name]['planned_s']:.3f} s, sequential {results[name]['sequential_s']:.3f} s, "
-            f"ratio {results[name]['ratio']:.2f} {results[name]['ratio_quartiles']}"
+            f"{setting} {name:<24} {row['seconds']['median']:.4f} s, ratio {row['ratio']['median']:.2f} "
+            f"({row['ratio']['quartiles'][0]:.2f} to {row['ratio']['quartiles'][1]:.2f}), "
+            f"{row['share_of_matmul']:.0%} of matmul, gradients off by "
+            f"{row['difference_from_float64']['gradients']:.1g}{compiling}",
+            flush=True,
         )
-    machine = {
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "threads": options.threads,
-        "device": "cpu",
-        "processor": platform.machine(),
-    }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({"machine": machine, "results": results}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
-"""Cost of planning: a plan made anew, and found again, as a share of a small training step."""
+"""Cost of planning: a plan made anew, and found again, as a share of a small training step; and the calls it makes.
 
-import statistics
+    python benchmarks/planner.py
+
+Needs torch, einops and numpy alone.
+"""
+
+import argparse
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,41 +15,54 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.fused_step import SETTINGS, clips_of, model_of
+from benchmarks import measuring
+from benchmarks.settings import SETTINGS, VARIANTS, Steps, clips_of, model_of
 from vtrans.expressions import Clip
 
-
-def median_seconds(function: Callable[[], object], repeats: int) -> float:
-    """The median time of a call."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+SEED, LENGTHS = 0, (3, 4, 6, 8, 12, 16)
 
 
-def main() -> None:
-    """Prints planning times for several clip lengths and their share of a step."""
-    torch.set_num_threads(2)
+def main(arguments: list[str] | None = None) -> None:
+    """Measures planning for several clip lengths and writes a JSON file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, help="default: results/planner_cpu.json")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
     setting = SETTINGS["B1"]
-    model, (x, y) = model_of(setting), clips_of(setting, seed=0)
-    optimizers = model.optimizers()
-    model.step(x, y, optimizers)
-    step = median_seconds(lambda: model.step(x, y, optimizers), 20)
-    clips = {Clip("x"): x.shape[1], Clip("y"): y.shape[1]}
+    torch.manual_seed(SEED)
+    model, clips = model_of(setting), clips_of(setting, SEED)
+    steps = Steps(model, clips)
+    lengths = {Clip("x"): setting.length, Clip("y"): setting.length}
 
     def find() -> None:
         for objective in model.objectives.values():
-            scope, sequential, key = model.execution.situation(clips)
+            scope, sequential, key = model.execution.situation(lengths)
             objective.plan(scope, sequential, key)
 
-    print(f"a step of setting B1 takes {1e3 * step:.1f} ms")
-    print(f"both plans found again: {1e6 * median_seconds(find, 200):.0f} µs, {median_seconds(find, 200) / step:.3%}")
-    for length in (3, 5, 8, 16):
-        made = sum(median_seconds(partial(model.plan, phase.name, length=length), 5) for phase in model.phases)
-        calls = [len(model.plan(phase.name, length=length).network_calls) for phase in model.phases]
-        print(f"T = {length:>2}: both plans made in {1e3 * made:.1f} ms; network calls {calls}")
+    def make(length: int) -> None:
+        for phase in model.phases:
+            model.plan(phase.name, length=length)
+
+    functions: dict[str, Callable[[], object]] = {"step": partial(steps.take, VARIANTS["planned"]), "found again": find}
+    functions |= {f"T = {length}": partial(make, length) for length in LENGTHS}
+    times = measuring.interleaved(functions, options.rounds, warm_up=2)
+    results = {
+        "step_seconds": measuring.spread(times["step"]),
+        "found_again_seconds": measuring.spread(times["found again"]),
+        "lengths": [
+            {
+                "length": length,
+                "made_seconds": measuring.spread(times[f"T = {length}"]),
+                "calls": {p.name: len(model.plan(p.name, length=length).network_calls) for p in model.phases},
+                "frames": sum(c.rows for p in model.phases for c in model.plan(p.name, length=length).network_calls),
+            }
+            for length in LENGTHS
+        ],
+    }
+    path = measuring.write("planner", "cpu", {"seed": SEED, "rounds": options.rounds}, results, out=options.out)
+    print(path.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -65,8 +65,11 @@ def compile_whole(function: Function, *, name: str, backend: Backend = "inductor
         >>> double(torch.ones(2))
         tensor([2., 2.])
     """
-    from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException  # slow to import
+    from torch._dynamo import exc  # slow to import
 
+    # Up to PyTorch 2.6 it went by the other name.
+    names = ("FailOnRecompileLimitHit", "FailOnCacheLimitHit")
+    limit_hit: type[Exception] = next(getattr(exc, name) for name in names if hasattr(exc, name))
     compiled = torch.compile(_own_code(function, name), fullgraph=True, backend=backend, options=_options(backend))
     stopped = False
 
@@ -76,10 +79,10 @@ def compile_whole(function: Function, *, name: str, backend: Backend = "inductor
             return function(*arguments)
         try:
             return compiled(*arguments)
-        except FailOnRecompileLimitHit:
+        except limit_hit:
             stopped = True
             warnings.warn(f"{name} was compiled for many situations already: it runs uncompiled.", stacklevel=2)
-        except TorchDynamoException as error:
+        except exc.TorchDynamoException as error:
             function(*arguments)  # an error of its own is clearer than what the compiler makes of it
             raise RuntimeError(
                 f"{name} cannot be compiled in one piece: {str(error).strip().splitlines()[0]} Train without "
