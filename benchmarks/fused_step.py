@@ -22,11 +22,12 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler has much to say of itself
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import vtrans
 from benchmarks import measuring
 from benchmarks.settings import (
     SETTINGS,
@@ -47,13 +48,14 @@ Clips = tuple[Tensor, Tensor]
 Results = tuple[dict[str, float], dict[str, Tensor]]
 
 
-def check(model: vtrans.TranslationModel, clips: Clips, variants: dict[str, Variant]) -> dict[str, dict[str, float]]:
+def check(steps: Steps, variants: dict[str, Variant]) -> dict[str, dict[str, float]]:
     """How far losses and gradients are from the sequential schedule's in float64; raises if that is too far.
 
     In float64 the schedules agree to rounding. In fewer bits rounding turns signs of the L1 distance over, and ReLUs,
     which gradients feel: there they may be little further off than the sequential schedule's own in as many bits. How
     long each took for the first time, which compiles it, is told beside that.
     """
+    model, clips = steps.model, steps.clips
     right = in_float64(model, clips, VARIANTS["sequential"])
     found = {"planned, float64": difference(in_float64(model, clips, VARIANTS["planned"]), right)}
     require(found["planned, float64"], {"losses": 1e-9, "gradients": 1e-7}, "planned, float64")
@@ -61,7 +63,7 @@ def check(model: vtrans.TranslationModel, clips: Clips, variants: dict[str, Vari
         plain = replace(variant, planned=False, compiled=False)
         own = difference(losses_and_gradients(model, clips, plain), right)
         start = time.perf_counter()
-        results = losses_and_gradients(model, clips, variant)
+        results = losses_and_gradients(steps.networks(variant), clips, variant)
         seconds = time.perf_counter() - start
         found[name] = difference(results, right)
         require(found[name], {"losses": 1e-5 + 3 * own["losses"], "gradients": 0.02 + 1.5 * own["gradients"]}, name)
@@ -94,9 +96,8 @@ def require(found: dict[str, float], allowed: dict[str, float], name: str) -> No
 def measure(setting: Setting, variants: dict[str, Variant], rounds: int, limits: dict[str, float]) -> dict[str, object]:
     """Times the variants of a setting."""
     torch.manual_seed(SEED)
-    model, clips = model_of(setting), clips_of(setting, SEED)
-    differences = check(model, clips, variants)
-    steps = Steps(model, clips)
+    steps = Steps(model_of(setting), clips_of(setting, SEED))
+    differences = check(steps, variants)
     functions = {name: partial(steps.take, variant) for name, variant in variants.items()}
     for function in functions.values():
         function()
@@ -118,10 +119,21 @@ def measure(setting: Setting, variants: dict[str, Variant], rounds: int, limits:
         }
         if variant.compiled:
             rows[name]["compile_seconds"] = first
+        if setting.device == "cpu":
+            rows[name]["share_in_convolutions"] = share_in_convolutions(functions[name])
         if peaks[name]:
             rows[name]["peak_bytes"] = peaks[name]
     float64 = differences["planned, float64"]
     return {"setting": asdict(setting), "planned_float64_difference": float64, "variants": rows}
+
+
+def share_in_convolutions(step: Callable[[], object]) -> float:
+    """The share of a step's time that its convolutions take, forwards and backwards: no schedule can do without."""
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        step()
+    times = {event.key: event.self_cpu_time_total for event in profiled.key_averages()}
+    own = [time for name, time in times.items() if name.startswith(("aten::", "mkldnn::")) and "conv" in name]
+    return float(sum(own) / sum(times.values()))
 
 
 def _peak_bytes(step: Callable[[], object], device: str) -> int:

@@ -3,7 +3,8 @@
 import copy
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -68,11 +69,6 @@ class Variant:
         """What the forward passes run in."""
         return torch.autocast(device, torch.bfloat16) if self.bf16 else nullcontext()
 
-    def ready(self, model: vtrans.TranslationModel) -> None:
-        """Has the phases of a model compiled, or not."""
-        for objective in model.objectives.values():
-            objective.compiled = "inductor" if self.compiled else None
-
 
 VARIANTS = {
     "sequential": Variant(planned=False),
@@ -85,31 +81,45 @@ VARIANTS = {
 
 @dataclass
 class Steps:
-    """Steps of all variants on the same networks and clips; sequential ones have optimizers of their own."""
+    """Steps of all variants on the same clips, from the same weights.
+
+    Compiled ones have a copy of the networks, since they lay weights out in their own way; sequential ones have
+    optimizers of their own.
+    """
 
     model: vtrans.TranslationModel
     clips: tuple[Tensor, Tensor]
-    planned: dict[str, torch.optim.Optimizer] = field(init=False)
-    plain: dict[str, torch.optim.Optimizer] = field(init=False)
+    optimizers: dict[Variant, dict[str, torch.optim.Optimizer]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.planned = dict(self.model.optimizers())
-        self.plain = sequential.optimizers_of(self.model.networks_by_name)
+    @cached_property
+    def compiled(self) -> vtrans.TranslationModel:
+        """The copy whose phases are compiled."""
+        model = copy.deepcopy(self.model)
+        model.compile_phases()
+        return model
+
+    def networks(self, variant: Variant) -> vtrans.TranslationModel:
+        """The networks of a variant."""
+        return self.compiled if variant.compiled else self.model
 
     def take(self, variant: Variant) -> dict[str, Tensor]:
         """Takes a step and returns its losses."""
-        x, y = self.clips
+        (x, y), model = self.clips, self.networks(variant)
+        key = replace(variant, bf16=False)
         if not variant.planned:
-            networks = self.model.networks_by_name
-            return sequential.training_step(networks, x, y, self.plain, sequential.Settings())
-        variant.ready(self.model)
+            networks = model.networks_by_name
+            if key not in self.optimizers:
+                self.optimizers[key] = sequential.optimizers_of(networks)
+            return sequential.training_step(networks, x, y, self.optimizers[key], sequential.Settings())
+        if key not in self.optimizers:
+            self.optimizers[key] = dict(model.optimizers())
         reports: dict[str, vtrans.LossReport] = {}
-        prepared = self.model.prepare(x, y)
-        for phase in self.model.phases:
-            optimizer = self.planned[phase.name]
+        prepared = model.prepare(x, y)
+        for phase in model.phases:
+            optimizer = self.optimizers[key][phase.name]
             optimizer.zero_grad(set_to_none=True)
             with variant.autocast(x.device.type):
-                report = self.model.phase_loss(phase.name, prepared, before=reports)
+                report = model.phase_loss(phase.name, prepared, before=reports)
             report.total.backward()
             reports[phase.name] = report.detached()
             optimizer.step()
@@ -124,7 +134,6 @@ def losses_and_gradients(
     model.zero_grad(set_to_none=True)
     losses: dict[str, Tensor] = {}
     if variant.planned:
-        variant.ready(model)
         reports: dict[str, vtrans.LossReport] = {}
         prepared = model.prepare(x, y)
         for phase in model.phases:

@@ -28,7 +28,16 @@ Data = dict[str, Any]
 def fused_step(data: Data) -> str:
     """Settings × variants."""
     rows = [
-        ["Setting", "Variant", "Step, s", "Times as fast", "Quartiles", "Of the matmul ceiling", "Gradients off by"],
+        [
+            "Setting",
+            "Variant",
+            "Step, s",
+            "Times as fast",
+            "Quartiles",
+            "Of the matmul ceiling",
+            "In convolutions",
+            "Gradients off by",
+        ],
         *(
             [
                 setting,
@@ -37,6 +46,7 @@ def fused_step(data: Data) -> str:
                 f"{row['ratio']['median']:.2f}",
                 _between(row["ratio"]["quartiles"]),
                 f"{row['share_of_matmul']:.0%}",
+                f"{row['share_in_convolutions']:.0%}" if "share_in_convolutions" in row else "–",
                 f"{row['difference_from_float64']['gradients']:.1g}",
             ]
             for setting, result in data["results"].items()

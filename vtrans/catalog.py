@@ -24,6 +24,7 @@ from vtrans.networks.predictors import (
     ConvGruPredictor,
     LastFrame,
     LinearExtrapolation,
+    ResnetPredictor,
     SiamesePredictor,
     UnetPredictor,
 )
@@ -56,6 +57,7 @@ discriminators.add("temporal_patch", TemporalPatchDiscriminator, reference="Clar
 predictors.add("unet", UnetPredictor, reference=RECYCLE_GAN)
 predictors.add("unet_128", UnetPredictor, description="unet of depth 7.", reference=RECYCLE_GAN, depth=7)
 predictors.add("unet_256", UnetPredictor, description="unet of depth 8.", reference=RECYCLE_GAN, depth=8)
+predictors.add("resnet", ResnetPredictor, reference=JOHNSON)
 predictors.add("siamese", SiamesePredictor, reference=RECYCLE_GAN)
 predictors.add(
     "conv_gru", ConvGruPredictor, reference="Ballas et al., Delving deeper into convolutional networks, 2016"

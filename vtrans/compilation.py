@@ -9,6 +9,7 @@ from types import FunctionType
 from typing import Any, TypeVar, cast
 
 import torch
+from torch import nn
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Backend = str | Callable[..., Any]
@@ -91,6 +92,26 @@ def compile_whole(function: Function, *, name: str, backend: Backend = "inductor
         return function(*arguments)
 
     return cast(Function, run)
+
+
+def lay_out_channels_last(module: nn.Module) -> None:
+    """Lays the weights of convolutions out as compiled ones read them, so that they are not copied at each call.
+
+    Nothing else changes. To be called before any optimizer has a state: PyTorch's fused ones go through weights and
+    state side by side, and take no notice of another order.
+
+    Args:
+        module: Its weights of four axes are laid out anew, in place.
+
+    Example:
+        >>> layer = nn.Conv2d(3, 4, 3)
+        >>> lay_out_channels_last(layer)
+        >>> layer.weight.stride()
+        (27, 1, 9, 3)
+    """
+    for parameter in module.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 def _own_code(function: Callable[..., Any], name: str) -> Callable[..., Any]:

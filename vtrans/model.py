@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vtrans.checks import ClipInput, check_clips, check_optimizers, check_precision, check_step
-from vtrans.compilation import Backend
+from vtrans.compilation import Backend, lay_out_channels_last
 from vtrans.errors import refusal, unknown
 from vtrans.execution import Execution, Prepared
 from vtrans.expressions import Clip, role_of
@@ -344,12 +344,17 @@ class TranslationModel(nn.Module):
         That takes from seconds to minutes, once for each length and size of clips; another batch is compiled once more,
         and every further one runs as it is. Phases whose terms need second derivatives are left uncompiled.
 
+        Call it before the first step: for Inductor, weights of convolutions are laid out channels-last. Where there is
+        a gradient already they stay as they are, since an optimizer's state goes with them, and steps are slower.
+
         Args:
             backend: As in ``torch.compile``.
         """
         for objective in self.objectives.values():
             differentiated = any(isinstance(named.term, Penalty) for named in objective.terms)
             objective.compiled = None if differentiated else backend
+        if backend == "inductor" and all(parameter.grad is None for parameter in self.parameters()):
+            lay_out_channels_last(self)
 
     def recompute(self, names: Sequence[str]) -> None:
         """Has networks run once more in the backward pass instead of keeping what their layers computed.

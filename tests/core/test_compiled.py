@@ -295,3 +295,21 @@ def test_inductor_in_64_bits_and_with_another_batch():
     for batch in (1, 2, 3):
         x, y = clips(3, batch=batch)
         assert_same(results(other, x, y), results(model, x, y), rtol=1e-6, atol=1e-9)
+
+
+def test_inductor_finds_weights_laid_out_as_it_reads_them():
+    model = ready("gan")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.compile_phases()
+    weights = [parameter for parameter in model.parameters() if parameter.ndim == 4]
+    assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_weights_stay_as_they_are_once_an_optimizer_may_have_a_state():
+    """PyTorch's fused optimizers go through weights and state side by side, whatever their order."""
+    model = ready("gan")
+    model.step(*clips(3), model.optimizers())
+    strides = [parameter.stride() for parameter in model.parameters()]
+    model.compile_phases()
+    assert [parameter.stride() for parameter in model.parameters()] == strides

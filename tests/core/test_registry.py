@@ -17,7 +17,7 @@ REGISTRIES = {
 CONTENTS = {
     "generators": {"resnet", "resnet_6blocks", "resnet_9blocks", "unet", "unet_128", "unet_256", "timm_unet"},
     "discriminators": {"patch", "n_layers", "pixel", "temporal_patch"},
-    "predictors": {"unet", "unet_128", "unet_256", "siamese", "conv_gru", "last_frame", "linear"},
+    "predictors": {"unet", "unet_128", "unet_256", "resnet", "siamese", "conv_gru", "last_frame", "linear"},
     "losses": {
         "adversarial",
         "adversarial_prediction",

@@ -20,6 +20,7 @@ SMALL = {
     "PixelDiscriminator": {"width": 4},
     "TemporalPatchDiscriminator": {"layers": 2, "width": 4},
     "UnetPredictor": {"depth": 3, "width": 4},
+    "ResnetPredictor": {"blocks": 1, "width": 4},
     "SiamesePredictor": {"width": 1},
     "ConvGruPredictor": {"width": 2},
 }
@@ -257,8 +258,13 @@ def test_predictors_without_parameters():
 
 
 @pytest.mark.parametrize("context", [1, 3])
-@pytest.mark.parametrize("name", ["UnetPredictor", "SiamesePredictor"])
+@pytest.mark.parametrize("name", ["UnetPredictor", "ResnetPredictor", "SiamesePredictor"])
 def test_predictors_take_any_context(name, context):
     network = build("predictor", name, context=context)
     assert network.context == context
-    assert network(sample(network, dtype=torch.float32)).shape == (2, 3, network.minimum, 2 * network.minimum)
+    assert network(sample(network, dtype=torch.float32)).shape == (
+        2,
+        3,
+        network.minimum,
+        network.minimum + network.multiple,
+    )

@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-
+from vtrans.compilation import lay_out_channels_last
 from vtrans.data import Clips, FrameSource
 from vtrans.data.checks import counted
 from vtrans.data.tensors import Frames
@@ -117,9 +116,7 @@ def prepare(settings: TrainingSettings) -> Preparation:
         model.compile_phases()
     model.to(devices.device)
     if settings.channels_last:
-        for parameter in model.parameters():
-            if parameter.ndim == 4:
-                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        lay_out_channels_last(model)
     return Preparation(
         settings=settings,
         model=model,
