@@ -36,8 +36,8 @@ def build(
     losses: LossOverrides | None = None,
     channels: int | Mapping[str, int] = 3,
     clip_length: int | None = None,
-    warm_up: int = 0,
-    frozen_predictors: bool = False,
+    warm_up: int | None = None,
+    frozen_predictors: bool | None = None,
     phases: Sequence[Phase | Mapping[str, Any]] | None = None,
     networks: Mapping[str, nn.Module] | None = None,
     seed: int = 0,
@@ -59,8 +59,9 @@ def build(
             replaces the list: losses, names or (name, options) pairs.
         channels: Channels of the frames, one number or ``{"x": …, "y": …}``.
         clip_length: Frames in a training clip; by default the recipe's, or as many as the losses need.
-        warm_up: Steps for which the predictors alone learn, on real streams, before the generators start.
-        frozen_predictors: Whether the predictors stand frozen while the generators train.
+        warm_up: Steps for which the predictors alone learn, on real streams, before the generators start; by default
+            the recipe's, which is 0 for most.
+        frozen_predictors: Whether the predictors stand frozen while the generators train; by default as in the recipe.
         phases: The phases, replacing the recipe's (not with ``warm_up`` or ``frozen_predictors``).
         networks: Networks by name, such as ``{"E_X": encoder}``, used as they are.
         seed: Seed of the initial weights.
@@ -99,6 +100,10 @@ def build(
     }
     given = _given(networks)
     made = _networks(named, parts, per_domain, given, seed)
+    if warm_up is None:
+        warm_up = chosen.warm_up if phases is None else 0
+    if frozen_predictors is None:
+        frozen_predictors = chosen.frozen_predictors and phases is None
     steps = phases_for(phases if phases is not None else chosen.phases, named, made, warm_up, frozen_predictors)
     learning = any(True for name in made if role_of(name) == "P" for _ in made[name].parameters())
     if frozen_predictors and not warm_up and learning:

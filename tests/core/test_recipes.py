@@ -13,6 +13,7 @@ LOSSES = {
     "cycle_gan": {"adversarial": 1.0, "cycle": 10.0, "identity": 5.0},
     "recurrent_gan": {"adversarial": 1.0, "recurrent": 10.0},
     "recycle_gan": {"adversarial": 1.0, "recurrent": 10.0, "recycle": 10.0},
+    "recycle_gan_frozen": {"adversarial": 1.0, "recurrent": 10.0, "recycle": 10.0},
     "recycle_cycle_gan": {"adversarial": 1.0, "recurrent": 10.0, "recycle": 10.0, "cycle": 10.0, "identity": 5.0},
 }
 
@@ -41,10 +42,22 @@ def test_some_steps_bring_the_generators_loss_down(name):
     x, y = clips(3, batch=1)
     optimizers = model.optimizers(lr=2e-3)
     before = model.generator_loss(x, y).total.item()
-    for step in range(12):
+    start = vtrans.recipes.create(name).warm_up
+    for step in range(start, start + 12):
         report = model.step(x, y, optimizers, step=step)
     assert report.phases["generators"].total.item() < before
     assert all(torch.isfinite(value) for value in report.values())
+
+
+def test_what_a_recipe_does_first_can_be_changed():
+    model = build("recycle_gan_frozen")
+    first, generators, *_ = model.phases
+    assert (first.name, first.trains, first.stop, generators.start) == ("warm_up", ("P",), 1000, 1000)
+    assert generators.trains == ("G",) and "recurrent" not in generators.losses
+    shorter = build("recycle_gan_frozen", warm_up=5, frozen_predictors=False)
+    assert [phase.stop for phase in shorter.phases][0] == 5 and shorter.phases[1].trains == ("G", "P")
+    assert build("recycle_gan_frozen", phases=build("recycle_gan").phases).phases == build("recycle_gan").phases
+    assert vtrans.build(**model.config).phases == model.phases
 
 
 @pytest.mark.parametrize("name", ["gan", "cycle_gan"])

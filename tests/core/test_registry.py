@@ -28,7 +28,7 @@ CONTENTS = {
         "r1",
         "gradient_penalty",
     },
-    "recipes": {"gan", "cycle_gan", "recurrent_gan", "recycle_gan", "recycle_cycle_gan"},
+    "recipes": {"gan", "cycle_gan", "recurrent_gan", "recycle_gan", "recycle_gan_frozen", "recycle_cycle_gan"},
     "distances": {"l1", "l2", "charbonnier"},
     "criteria": {"least_squares", "non_saturating", "vanilla", "hinge", "wasserstein"},
 }

@@ -6,5 +6,14 @@ from vtrans.recipes.gan import gan
 from vtrans.recipes.recurrent_gan import recurrent_gan
 from vtrans.recipes.recycle_cycle_gan import recycle_cycle_gan
 from vtrans.recipes.recycle_gan import recycle_gan
+from vtrans.recipes.recycle_gan_frozen import recycle_gan_frozen
 
-__all__ = ["Recipe", "cycle_gan", "gan", "recurrent_gan", "recycle_cycle_gan", "recycle_gan"]
+__all__ = [
+    "Recipe",
+    "cycle_gan",
+    "gan",
+    "recurrent_gan",
+    "recycle_cycle_gan",
+    "recycle_gan",
+    "recycle_gan_frozen",
+]

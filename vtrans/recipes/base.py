@@ -26,6 +26,8 @@ class Recipe:
         discriminator: Discriminator of both domains.
         clip_length: Frames in a training clip.
         phases: Phases of a step; ``None`` for the two published ones.
+        warm_up: Steps for which the predictors alone learn, before the generators start.
+        frozen_predictors: Whether the predictors stand frozen while the generators train.
 
     Raises:
         ValueError: Two losses have the same name.
@@ -42,6 +44,8 @@ class Recipe:
     discriminator: PartPerDomain = "patch"
     clip_length: int = 3
     phases: Sequence[Phase] | None = None
+    warm_up: int = 0
+    frozen_predictors: bool = False
 
     def __post_init__(self) -> None:
         _ = self.named_losses

@@ -22,8 +22,8 @@ class ModelSettings:
         channels: Channels of the frames, a number or {x: …, y: …}. Default: those of the data.
         clip_length: Frames of the clips that the model is made for and its plans are shown for; data.clip_length sets
             those of training. Default: the recipe's.
-        warm_up: Steps for which the predictors alone learn, before the generators start.
-        frozen_predictors: Whether the predictors stand frozen while the generators train.
+        warm_up: Steps for which the predictors alone learn, before the generators start. Default: the recipe's.
+        frozen_predictors: Whether the predictors stand frozen while the generators train. Default: as in the recipe.
         phases: The phases of a step, replacing the recipe's: a list of {name, trains, terms, losses, start, stop}.
         seed: Seed of the initial weights. Default: the run's seed.
     """
@@ -34,8 +34,8 @@ class ModelSettings:
     losses: dict[str, Any] | list[Any] | None = None
     channels: int | dict[str, int] | None = None
     clip_length: int | None = None
-    warm_up: int = 0
-    frozen_predictors: bool = False
+    warm_up: int | None = None
+    frozen_predictors: bool | None = None
     phases: list[dict[str, Any]] | None = None
     seed: int | None = None
 
