@@ -179,3 +179,11 @@ def test_a_damaged_config_of_the_run(tmp_path):
         with pytest.raises(ValueError, match="config.yaml|settings that it was begun with"):
             train(prepare(SETTINGS), folder, resume="auto")
     assert len(checkpoints_in(folder / "checkpoints")) == 1
+
+
+def test_a_run_too_short_for_the_generators_is_told():
+    predictor = ["resnet", {"blocks": 1, "width": 4}]
+    settings = replace(SETTINGS, recipe="recycle_gan_frozen", model=replace(SMALL, predictor=predictor, warm_up=2))
+    told = "The generators do not learn in them: they start at step 2."
+    assert told in prepare(replace(settings, steps=2)).summary()
+    assert told not in prepare(replace(settings, steps=3)).summary()

@@ -69,6 +69,9 @@ class Preparation:
             f"learning rate {_rates(settings.lr)} ({settings.schedule}), seed {settings.seed}, on {self.devices.device}"
             f" in {settings.precision}{f', {self.devices.ranks} processes' * (self.devices.ranks > 1)}"
         )
+        starts = [phase.start for phase in self.model.phases if phase.trained("G_X") or phase.trained("G_Y")]
+        if min(starts, default=0) >= settings.steps:
+            lines.append(f"The generators do not learn in them: they start at step {min(starts)}.")
         if self.skipped:
             lines.append(self.skipped)
         return "\n".join(lines)
