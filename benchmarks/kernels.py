@@ -10,21 +10,21 @@ needs it, each output and gradient written once. Needs torch, einops, numpy, and
 """
 
 import argparse
-import json
-import platform
 import random
-import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks import measuring
 from vtrans.functional import kernels
 from vtrans.functional.kernels import Part, instance_norm, judged, weighted_sums
 from vtrans.functional.kernels.distances import Kind
@@ -168,24 +168,6 @@ def seconds_of(device: str, run: Callable[[], object]) -> float:
     return float(start.elapsed_time(end)) / 1e3
 
 
-def copy_bandwidth(device: str) -> float:
-    """Bytes per second, read and written, of a large copy on the device."""
-    source = torch.rand(2**28 if device == "cuda" else 2**25, device=device)
-    target = torch.empty_like(source)
-    for _ in range(3):
-        target.copy_(source)
-    return 2 * source.nbytes / statistics.median(seconds_of(device, lambda: target.copy_(source)) for _ in range(20))
-
-
-def spread(values: Sequence[float]) -> dict[str, Any]:
-    """Median and quartiles."""
-    ordered = sorted(values)
-    return {
-        "median": statistics.median(ordered),
-        "quartiles": [ordered[len(ordered) // 4], ordered[-1 - len(ordered) // 4]],
-    }
-
-
 def measure(case: Phase | Norm, variants: Sequence[str], device: str, rounds: int, bandwidth: float) -> dict[str, Any]:
     """Checks and times the variants of a case."""
     torch.manual_seed(0)
@@ -213,31 +195,18 @@ def measure(case: Phase | Norm, variants: Sequence[str], device: str, rounds: in
             once = partial(pass_of, case, runs[variant], inputs)
             times[variant].append(seconds_of(device, partial(with_backend, variant, once)))
     for variant in variants:
-        seconds = spread(times[variant])
-        found[variant] |= {"seconds": seconds, "share_of_copy_bandwidth": moved / seconds["median"] / bandwidth}
+        seconds = measuring.spread(times[variant])
+        found[variant] |= {
+            "seconds": seconds,
+            "share_of_copy_bandwidth": moved / seconds["median"] / bandwidth,
+        }
     ratios = {
-        f"{other}/{variant}": spread([a / b for a, b in zip(times[other], times[variant], strict=True)])
+        f"{other}/{variant}": measuring.spread([a / b for a, b in zip(times[other], times[variant], strict=True)])
         for i, other in enumerate(variants)
         for variant in variants[i + 1 :]
     }
     setting = asdict(replace(case)) | {"bytes_moved": moved, "input_sets": len(sets), "rounds": rounds}
     return {"setting": setting, "variants": found, "ratios": ratios}
-
-
-def machine_of(device: str) -> dict[str, object]:
-    """Versions and the device."""
-    try:
-        triton = version("triton")
-    except PackageNotFoundError:
-        triton = None
-    return {
-        "torch": torch.__version__,
-        "triton": triton,
-        "python": platform.python_version(),
-        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
-        "processor": platform.machine(),
-        "threads": torch.get_num_threads(),
-    }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -253,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("there is no GPU; --device cpu --variants eager compiled times what the kernels are compared with")
     if options.device == "cpu" and "triton" in options.variants:
         parser.error("the kernels need a GPU; on a CPU name --variants eager compiled")
-    bandwidth = copy_bandwidth(options.device)
+    bandwidth = measuring.copy_bandwidth(options.device)
     print(f"copy: {bandwidth / 1e9:.0f} GB/s read and written")
     results: dict[str, dict[str, Any]] = {}
     for name in options.case:
@@ -264,12 +233,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ]
         ratios = [f"{pair} {ratio['median']:.2f}" for pair, ratio in results[name]["ratios"].items()]
         print(f"{name}: {', '.join(described + ratios)}", flush=True)
-    out = options.out or Path(__file__).parent / "results" / f"kernels_{options.device}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    ceilings = {"copy_bytes_per_s": bandwidth}
-    out.write_text(
-        json.dumps({"machine": machine_of(options.device), "ceilings": ceilings, "results": results}, indent=1) + "\n"
-    )
+    method = {"seed": 0, "rounds": options.rounds, "warm_up": 3}
+    limits = {"copy_bytes_per_s": bandwidth}
+    measuring.write("kernels", options.device, method, results, ceilings=limits, out=options.out)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ import argparse
 import hashlib
 import json
 import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -32,6 +30,7 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import vtrans
+from benchmarks import measuring
 from vtrans.data import Clips, batches, open_source
 from vtrans.training import training_steps
 
@@ -164,10 +163,6 @@ def in_a_process(arguments: list[str], cache: Path) -> dict[str, float]:
     return figures
 
 
-def spread(values: list[float]) -> dict[str, float]:
-    return {"median": statistics.median(values), "least": min(values), "most": max(values)}
-
-
 def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
     """All measurements; the ways take turns."""
     path, cache = folder / "long.mp4", folder / "cache"
@@ -188,19 +183,19 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
             arguments = [*common, "--way", way, "--workers", str(workers), "--steps", str(options.steps)]
             found.setdefault(f"training, {way}, {workers} workers", []).append(in_a_process(arguments, cache))
     results: dict[str, object] = {
-        name: {key: spread([one[key] for one in many]) for key in many[0]} for name, many in found.items()
+        name: {key: measuring.spread([one[key] for one in many]) for key in many[0]} for name, many in found.items()
     }
     epoch = options.frames - LENGTH + 1
     first = [epoch / (one["ready_s"] + epoch / one["clips_per_s"]) for one in found["cold"]]
     results["cold"] = {
-        "ready_s": spread([one["ready_s"] for one in found["cold"]]),
-        "clips_per_s_of_the_first_epoch": spread(first),
+        "ready_s": measuring.spread([one["ready_s"] for one in found["cold"]]),
+        "clips_per_s_of_the_first_epoch": measuring.spread(first),
     }
     plain = found["plain, 0 workers"]
     ratios = [
         one["clips_per_s"] / other["clips_per_s"] for one, other in zip(found["cached, 0 workers"], plain, strict=True)
     ]
-    results["cached_over_plain"] = spread(ratios)
+    results["cached_over_plain"] = measuring.spread(ratios)
     return results
 
 
@@ -212,7 +207,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement, half of it warm-up")
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "loader_cpu.json")
+    parser.add_argument("--out", type=Path, help="default: results/loader_cpu.json")
     for name, kind in {"--video": Path, "--way": str, "--workers": int}.items():
         parser.add_argument(name, type=kind, help=argparse.SUPPRESS)  # one measurement, in a process of its own
     options = parser.parse_args()
@@ -227,29 +222,16 @@ def main() -> None:
         results = run(options, Path(folder))
     for name, of_way in results.items():
         print(name, json.dumps(of_way))
-    machine = {
-        "torch": torch.__version__,
-        "av": av.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "threads": options.threads,
-        "device": "cpu",
-        "processor": platform.machine(),
-        "cores": os.cpu_count(),
-    }
     setting = {
         "video": f"H.264, {options.frames} frames of {HEIGHT}x{WIDTH}, a key frame every {KEY_FRAMES_EVERY}",
         "size": SIZE,
         "length": LENGTH,
         "batch": BATCH // 2,
-        "repeats": options.repeats,
         "seconds": options.seconds,
         "steps": options.steps,
-        "seed": 0,
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     results = {"256": {"setting": setting, **results}}
-    options.out.write_text(json.dumps({"machine": machine, "results": results}, indent=1) + "\n")
+    measuring.write("loader", "cpu", {"seed": 0, "rounds": options.repeats}, results, out=options.out)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -38,14 +39,14 @@ def interleaved(
     return times
 
 
-def spread(values: Sequence[float]) -> dict[str, object]:
+def spread(values: Sequence[float]) -> dict[str, Any]:
     """The median and the quartiles."""
     ordered = sorted(values)
     quartiles = [ordered[len(ordered) // 4], ordered[-1 - len(ordered) // 4]]
     return {"median": statistics.median(ordered), "quartiles": quartiles}
 
 
-def ratios(own: Sequence[float], other: Sequence[float]) -> dict[str, object]:
+def ratios(own: Sequence[float], other: Sequence[float]) -> dict[str, Any]:
     """How many times faster one is than the other, round by round."""
     return spread([theirs / ours for ours, theirs in zip(own, other, strict=True)])
 
@@ -59,12 +60,14 @@ def ceilings(device: str) -> dict[str, float]:
         product = partial(torch.mm, a, b, out=torch.empty_like(a))
         seconds = min(interleaved({"mm": product}, rounds=10, warm_up=3, device=device)["mm"])
         found[f"matmul_{name}_flop_per_s"] = 2 * size**3 / seconds
+    return {**found, "copy_bytes_per_s": copy_bandwidth(device, bytes_copied)}
+
+
+def copy_bandwidth(device: str, bytes_copied: int = 1 << 30) -> float:
+    """Bytes per second, read and written, of a large copy."""
     source = torch.empty(bytes_copied // 8, device=device).fill_(1)
     copy = partial(torch.empty_like(source).copy_, source)
-    found["copy_bytes_per_s"] = bytes_copied / min(
-        interleaved({"copy": copy}, rounds=10, warm_up=3, device=device)["copy"]
-    )
-    return found
+    return bytes_copied / min(interleaved({"copy": copy}, rounds=10, warm_up=3, device=device)["copy"])
 
 
 def machine_of(device: str) -> dict[str, object]:
@@ -76,7 +79,7 @@ def machine_of(device: str) -> dict[str, object]:
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "python": platform.python_version(),
         "torch": torch.__version__,
-        **{name: _version(name) for name in ("numpy", "einops", "triton")},
+        **{name: _version(name) for name in ("numpy", "einops", "triton", "av")},
     }
 
 

@@ -109,7 +109,87 @@ def planner(data: Data) -> str:
     return _table(rows) + f"\n{share} {_machine(data)}\n"
 
 
-RENDER: dict[str, Callable[[Data], str]] = {"fused_step": fused_step, "memory": memory, "planner": planner}
+def kernels(data: Data) -> str:
+    """Cases × variants."""
+    rows = [["Case", "Variant", "Forward and backward, ms", "Of copy bandwidth", "MB to move at least"]]
+    rows += [
+        [
+            case,
+            variant,
+            f"{1e3 * row['seconds']['median']:.3f}",
+            f"{row['share_of_copy_bandwidth']:.0%}",
+            f"{result['setting']['bytes_moved'] / 1e6:.0f}",
+        ]
+        for case, result in data["results"].items()
+        for variant, row in result["variants"].items()
+    ]
+    return _table(rows) + f"\n{_machine(data)}\n"
+
+
+def translate(data: Data) -> str:
+    """The pipeline against a plain loop."""
+    rows = [["Generator", "Size", "Batch", "Frames/s", "Plain loop", "Ratio", "Quartiles", "Decode, encode"]]
+    for case in data["results"].values():
+        (name, options), shares = case["setting"]["generator"], case["plain_shares"]
+        rows.append(
+            [
+                f"{name} {', '.join(f'{key} {value}' for key, value in options.items())}",
+                f"{case['setting']['size']}²",
+                str(case["setting"]["batch"]),
+                f"{case['pipeline_frames_per_s']:.0f}",
+                f"{case['plain_frames_per_s']:.0f}",
+                f"{case['ratio']['median']:.2f}",
+                _between(case["ratio"]["quartiles"]),
+                f"{shares['decode']:.0%}, {shares['encode']:.0%}",
+            ]
+        )
+    return _table(rows) + f"\n{_machine(data)}\n"
+
+
+def loader(data: Data) -> str:
+    """Clips per second of each way, and what training waits for them."""
+    rows = [["Way", "Clips/s", "Least to most", "Ready after, s"]]
+    waits = []
+    [(_, found)] = data["results"].items()
+    for way, figures in found.items():
+        if "clips_per_s" in figures:
+            clips, ready = figures["clips_per_s"], figures["ready_s"]["median"]
+            rows.append([way, f"{clips['median']:.0f}", _between(clips["quartiles"], 0), f"{ready:.2f}"])
+        elif "wait_share" in figures:
+            waits.append(f"{way.removeprefix('training, ')}: {figures['wait_share']['median']:.1%}")
+    ratio = found["cached_over_plain"]
+    return (
+        _table(rows)
+        + f"\nCached over plain: {ratio['median']:.0f} ({_between(ratio['quartiles'], 0)}). "
+        + f"Share of training that waits for clips, {'; '.join(waits)}. {_machine(data)}\n"
+    )
+
+
+def trainer(data: Data) -> str:
+    """What the trainer costs beside a bare step."""
+    rows = [["Setting", "Bare step, s", "Trainer's, s", "Overhead", "Quartiles"]]
+    rows += [
+        [
+            name,
+            f"{row['bare_s']:.3f}",
+            f"{row['trainer_s']:.3f}",
+            f"{row['overhead']['median']:.1%}",
+            " to ".join(f"{value:.1%}" for value in row["overhead"]["quartiles"]),
+        ]
+        for name, row in data["results"].items()
+    ]
+    return _table(rows) + f"\n{_machine(data)}\n"
+
+
+RENDER: dict[str, Callable[[Data], str]] = {
+    "fused_step": fused_step,
+    "kernels": kernels,
+    "loader": loader,
+    "memory": memory,
+    "planner": planner,
+    "trainer": trainer,
+    "translate": translate,
+}
 
 
 def table(name: str, folder: Path) -> str:
@@ -147,8 +227,8 @@ def _table(rows: list[list[str]]) -> str:
     return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]) + "\n"
 
 
-def _between(quartiles: list[float]) -> str:
-    return f"{quartiles[0]:.2f} to {quartiles[1]:.2f}"
+def _between(quartiles: list[float], digits: int = 2) -> str:
+    return f"{quartiles[0]:.{digits}f} to {quartiles[1]:.{digits}f}"
 
 
 def _machine(data: Data) -> str:
@@ -156,7 +236,7 @@ def _machine(data: Data) -> str:
     place = (
         machine["device"]
         if machine["device"] != "cpu"
-        else f"{machine['threads']} threads of an {machine['processor']}"
+        else f"{machine['threads']} thread{'s' * (machine['threads'] > 1)} of {machine['processor']}"
     )
     rounds = f", {data['method']['rounds']} rounds"
     return f"{place}, PyTorch {machine['torch']}{rounds}."

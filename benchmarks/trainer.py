@@ -10,8 +10,6 @@ which are made now and then, are left out. Needs torch, einops, numpy and accele
 
 import argparse
 import copy
-import json
-import platform
 import statistics
 import sys
 import tempfile
@@ -20,12 +18,12 @@ from contextlib import redirect_stdout
 from dataclasses import asdict
 from io import StringIO
 from pathlib import Path
-
-import torch
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.fused_step import SETTINGS, Setting
+from benchmarks import measuring
+from benchmarks.settings import SETTINGS, Setting
 from vtrans.data import batches
 from vtrans.objective import StepReport
 from vtrans.training import Callback, DataSettings, ModelSettings, Preparation, Run, TrainingSettings, prepare, train
@@ -83,7 +81,7 @@ def settings_of(setting: Setting, pairs: int, ema: float, threads: int) -> Train
     )
 
 
-def measure(setting: Setting, pairs: int, ema: float, threads: int) -> dict[str, object]:
+def measure(setting: Setting, pairs: int, ema: float, threads: int) -> dict[str, Any]:
     """Times interleaved pairs of steps."""
     prepared = prepare(settings_of(setting, pairs, ema, threads))
     hook = Pairs(prepared, pairs)
@@ -92,16 +90,13 @@ def measure(setting: Setting, pairs: int, ema: float, threads: int) -> dict[str,
             train(prepared, Path(folder) / "run", hooks=[hook])
         except Enough:
             pass
-    ratios = sorted(of_run / bare for of_run, bare in hook.times)
+    of_run, bare = [own for own, _ in hook.times], [other for _, other in hook.times]
     return {
         "setting": asdict(setting),
         "ema": ema,
-        "pairs": pairs,
-        "warm_up": WARM_UP,
-        "trainer_s": statistics.median(of_run for of_run, _ in hook.times),
-        "bare_s": statistics.median(bare for _, bare in hook.times),
-        "overhead": statistics.median(ratios) - 1,
-        "overhead_quartiles": [ratios[len(ratios) // 4] - 1, ratios[-1 - len(ratios) // 4] - 1],
+        "trainer_s": statistics.median(of_run),
+        "bare_s": statistics.median(bare),
+        "overhead": measuring.spread([own / other - 1 for own, other in hook.times]),
     }
 
 
@@ -112,24 +107,17 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=60)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--ema", type=float, default=0.0, help="decay of averages of the weights; 0 for none")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "trainer_cpu.json")
+    parser.add_argument("--out", type=Path, help="default: results/trainer_cpu.json")
     options = parser.parse_args()
     results = {}
     for name in options.setting:
         results[name] = measure(SETTINGS[name], options.pairs, options.ema, options.threads)
         print(
             f"{name}: trainer {results[name]['trainer_s']:.4f} s, bare {results[name]['bare_s']:.4f} s, "
-            f"overhead {results[name]['overhead']:.1%} {results[name]['overhead_quartiles']}"
+            f"overhead {results[name]['overhead']['median']:.1%} {results[name]['overhead']['quartiles']}"
         )
-    machine = {
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "threads": options.threads,
-        "device": "cpu",
-        "processor": platform.machine(),
-    }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({"machine": machine, "results": results}, indent=1) + "\n")
+    method = {"seed": 0, "warm_up": WARM_UP, "rounds": options.pairs}
+    measuring.write("trainer", "cpu", method, results, out=options.out)
 
 
 if __name__ == "__main__":

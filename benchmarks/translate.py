@@ -10,9 +10,7 @@ loop's time splits into decoding, translating and encoding says what a pipeline 
 """
 
 import argparse
-import json
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -23,15 +21,17 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import vtrans
+from benchmarks import measuring
 from vtrans.data import VideoWriter, frames_to_tensor, open_source, tensor_to_frames, write_video
 from vtrans.training.streaming import translate_sequence
+
+SEED, WARM_UP = 0, 1
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def greatest_difference(model: vtrans.TranslationModel, given: Path, folder: Pat
     return worst
 
 
-def measure(setting: Setting, pairs: int, warm_up: int = 1) -> dict[str, Any]:
+def measure(setting: Setting, pairs: int) -> dict[str, Any]:
     """Times interleaved pairs of whole videos."""
     model = vtrans.build("gan", generator=setting.generator, discriminator=("patch", {"width": 8}))
     times: list[tuple[float, float]] = []
@@ -120,7 +120,7 @@ def measure(setting: Setting, pairs: int, warm_up: int = 1) -> dict[str, Any]:
         os.environ["VTRANS_CACHE"] = str(folder / "cache")
         given = video_of(setting, folder)
         difference = greatest_difference(model, given, folder, setting.batch)
-        for pair in range(-warm_up, pairs):
+        for pair in range(-WARM_UP, pairs):
             seconds = {}
             for name in ("pipeline", "plain") if pair % 2 else ("plain", "pipeline"):
                 start = time.perf_counter()
@@ -133,15 +133,12 @@ def measure(setting: Setting, pairs: int, warm_up: int = 1) -> dict[str, Any]:
                 times.append((seconds["pipeline"], seconds["plain"]))
                 for part, spent in parts.items():
                     shares.setdefault(part, []).append(spent / seconds["plain"])
-    ratios = sorted(other / own for own, other in times)
+    pipeline, straight = [own for own, _ in times], [other for _, other in times]
     return {
         "setting": asdict(setting),
-        "pairs": pairs,
-        "warm_up": warm_up,
-        "pipeline_frames_per_s": setting.frames / statistics.median(own for own, _ in times),
-        "plain_frames_per_s": setting.frames / statistics.median(other for _, other in times),
-        "ratio": statistics.median(ratios),
-        "ratio_quartiles": [ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4]],
+        "pipeline_frames_per_s": setting.frames / statistics.median(pipeline),
+        "plain_frames_per_s": setting.frames / statistics.median(straight),
+        "ratio": measuring.ratios(pipeline, straight),
         "plain_shares": {part: statistics.median(spent) for part, spent in shares.items()},
         "greatest_difference_levels": difference,
     }
@@ -153,31 +150,23 @@ def main() -> None:
     parser.add_argument("--setting", nargs="+", choices=sorted(SETTINGS), default=list(SETTINGS))
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "translate_cpu.json")
+    parser.add_argument("--out", type=Path, help="default: results/translate_cpu.json")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     results = {}
     for name in options.setting:
-        torch.manual_seed(0)
+        torch.manual_seed(SEED)
         results[name] = measure(SETTINGS[name], options.pairs)
         result = results[name]
         shares = ", ".join(f"{part} {share:.0%}" for part, share in result["plain_shares"].items())
         print(
             f"{name}: pipeline {result['pipeline_frames_per_s']:.1f} frames/s, "
             f"plain {result['plain_frames_per_s']:.1f} ({shares}), "
-            f"ratio {result['ratio']:.2f} {[round(value, 2) for value in result['ratio_quartiles']]}, "
+            f"ratio {result['ratio']['median']:.2f} {[round(value, 2) for value in result['ratio']['quartiles']]}, "
             f"frames differ by at most {result['greatest_difference_levels']}"
         )
-    machine = {
-        "torch": torch.__version__,
-        "av": av.__version__,
-        "python": platform.python_version(),
-        "threads": options.threads,
-        "device": "cpu",
-        "processor": platform.machine(),
-    }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({"machine": machine, "results": results}, indent=1) + "\n")
+    method = {"seed": SEED, "warm_up": WARM_UP, "rounds": options.pairs}
+    measuring.write("translate", "cpu", method, results, out=options.out)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Hashable
+from itertools import count
 from types import FunctionType
 from typing import Any, TypeVar, cast
 
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+_numbers = count()
 Backend = str | Callable[..., Any]
 
 
@@ -115,9 +117,14 @@ def lay_out_channels_last(module: nn.Module) -> None:
 
 
 def _own_code(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """The function with a code object of its own: PyTorch limits how often one is compiled, for all that share it."""
+    """The function with a code object and a name of its own.
+
+    PyTorch limits how often a code object is compiled, for all that share it. And it takes those of one name for one
+    function, whose sizes differ from call to call: programs for sizes left open are slow, and slow to compile.
+    """
     if not isinstance(function, FunctionType):
         return function
+    name = f"{name}_{next(_numbers)}"
     code = function.__code__.replace(co_name=name)
     return FunctionType(code, function.__globals__, name, function.__defaults__, function.__closure__)
 
