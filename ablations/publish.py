@@ -3,7 +3,8 @@
     python ablations/publish.py runs/motion_keyed motion_keyed   # keeps a grid's results, draws its pictures
     python ablations/publish.py                                  # the tables alone, from the results that are kept
 
-A grid's tables stand between the markers ``<!-- grid: NAME -->`` and ``<!-- end -->``; its results in ``results/NAME.json``.
+A grid's tables stand between the markers ``<!-- grid: NAME -->`` and ``<!-- end -->``; its results are
+``results/NAME.json``.
 """
 
 import argparse
@@ -39,8 +40,8 @@ def tables(results: Results) -> str:
     machine, versions = results["cells"][0]["machine"], results["versions"]
     lines = [
         f"{budget(results)}. A cell took {min(seconds) / 60:.1f} to {max(seconds) / 60:.1f} minutes, "
-        f"{np.median(seconds) / 60:.1f} in the median, on {machine['threads']} thread of a shared {machine['processor']}; "
-        f"PyTorch {versions['torch']}.",
+        f"{np.median(seconds) / 60:.1f} in the median, on {machine['threads']} thread of a shared "
+        f"{machine['processor']}; PyTorch {versions['torch']}.",
         "",
     ]
     for world, found in tables_of(results).items():

@@ -110,7 +110,7 @@ def measure(setting: Setting, variants: dict[str, Variant], rounds: int, limits:
             steps.take(Variant(planned=variant.planned))
         first = differences[name].pop("first_seconds")
         seconds = measuring.spread(times[name])
-        rate = counter.get_total_flops() / float(seconds["median"])  # type: ignore[arg-type]
+        rate = counter.get_total_flops() / seconds["median"]
         rows[name] = {
             "seconds": seconds,
             "ratio": measuring.ratios(times[name], times["sequential"]),
