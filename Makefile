@@ -36,9 +36,9 @@ bench: $(VENV)/.with-run  ## the benchmarks of a training step on a CPU, without
 	$(BIN)/python benchmarks/memory.py --rounds 3 --out build/benchmarks/memory_cpu.json
 	$(BIN)/python benchmarks/tables.py --show --results build/benchmarks
 
-bench-full: $(VENV)/.with-run  ## all benchmarks, with the tables of the documentation: most of an hour
+bench-full: $(VENV)/.with-run  ## all benchmarks of a CPU, with the tables of the documentation: most of an hour
 	$(BIN)/python benchmarks/planner.py
-	$(BIN)/python benchmarks/fused_step.py --compile --setting A B1 B4 C1 C8
+	$(BIN)/python benchmarks/fused_step.py --compile --setting A B1 B4
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/trainer.py
 	$(BIN)/python benchmarks/translate.py

@@ -53,12 +53,17 @@ def tables(results: Results) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def results_of(name: str, folder: Path = RESULTS) -> Results:
+    """The results of a grid that are kept."""
+    found: dict[str, Any] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
 def page_of(text: str, folder: Path = RESULTS) -> str:
     """The page with its tables made anew."""
 
     def filled(found: re.Match[str]) -> str:
-        results = json.loads((folder / f"{found[2]}.json").read_text(encoding="utf-8"))
-        return f"{found[1]}\n{tables(results)}\n{found[3]}"
+        return f"{found[1]}\n{tables(results_of(found[2], folder))}\n{found[3]}"
 
     return GRID.sub(filled, text)
 

@@ -102,7 +102,7 @@ def measure(setting: Setting, variants: dict[str, Variant], rounds: int, limits:
     functions = {name: partial(steps.take, variant) for name, variant in variants.items()}
     for function in functions.values():
         function()
-    peaks = {name: _peak_bytes(functions[name], setting.device) for name in functions}
+    peaks = {name: peak_bytes(function) for name, function in functions.items()} if setting.device == "cuda" else {}
     times = measuring.interleaved(functions, rounds, WARM_UP, setting.device)
     rows: dict[str, dict[str, object]] = {}
     for name, variant in variants.items():
@@ -122,10 +122,18 @@ def measure(setting: Setting, variants: dict[str, Variant], rounds: int, limits:
             rows[name]["compile_seconds"] = first
         if setting.device == "cpu":
             rows[name]["share_in_convolutions"] = share_in_convolutions(functions[name])
-        if peaks[name]:
+        if name in peaks:
             rows[name]["peak_bytes"] = peaks[name]
     float64 = differences["planned, float64"]
     return {"setting": asdict(setting), "planned_float64_difference": float64, "variants": rows}
+
+
+def peak_bytes(step: Callable[[], object]) -> int:
+    """The most memory that a GPU's tensors take at once in a step, beside what is there before it."""
+    torch.cuda.reset_peak_memory_stats()
+    before = int(torch.cuda.memory_allocated())
+    step()
+    return int(torch.cuda.max_memory_allocated()) - before
 
 
 def share_in_convolutions(step: Callable[[], object]) -> float:
@@ -137,25 +145,18 @@ def share_in_convolutions(step: Callable[[], object]) -> float:
     return float(sum(own) / sum(times.values()))
 
 
-def _peak_bytes(step: Callable[[], object], device: str) -> int:
-    if device != "cuda":
-        return 0
-    torch.cuda.reset_peak_memory_stats()
-    step()
-    return torch.cuda.max_memory_allocated()
-
-
 @contextmanager
 def empty_cache() -> Iterator[None]:
     """Has compilation start from nothing."""
     before = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
-        yield
-    if before is None:
-        del os.environ["TORCHINDUCTOR_CACHE_DIR"]
-    else:
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = before
+        try:
+            yield
+        finally:
+            del os.environ["TORCHINDUCTOR_CACHE_DIR"]
+            if before is not None:
+                os.environ["TORCHINDUCTOR_CACHE_DIR"] = before
 
 
 def main(arguments: list[str] | None = None) -> None:

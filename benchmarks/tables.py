@@ -36,6 +36,7 @@ def fused_step(data: Data) -> str:
             "Quartiles",
             "Of the matmul ceiling",
             "In convolutions",
+            "Memory, GiB",
             "Gradients off by",
         ],
         *(
@@ -47,6 +48,7 @@ def fused_step(data: Data) -> str:
                 _between(row["ratio"]["quartiles"]),
                 f"{row['share_of_matmul']:.0%}",
                 f"{row['share_in_convolutions']:.0%}" if "share_in_convolutions" in row else "–",
+                f"{row['peak_bytes'] / 2**30:.2f}" if "peak_bytes" in row else "–",
                 f"{row['difference_from_float64']['gradients']:.1g}",
             ]
             for setting, result in data["results"].items()

@@ -85,6 +85,9 @@ def compile_whole(function: Function, *, name: str, backend: Backend = "inductor
         except limit_hit:
             stopped = True
             warnings.warn(f"{name} was compiled for many situations already: it runs uncompiled.", stacklevel=2)
+        except exc.BackendCompilerFailed as error:
+            cause = " ".join(str(error.__cause__ or error).split())
+            raise RuntimeError(f"{name}: the compiler failed. {cause[:500]} Train without compilation.") from error
         except exc.TorchDynamoException as error:
             function(*arguments)  # an error of its own is clearer than what the compiler makes of it
             raise RuntimeError(
@@ -99,11 +102,10 @@ def compile_whole(function: Function, *, name: str, backend: Backend = "inductor
 def lay_out_channels_last(module: nn.Module) -> None:
     """Lays the weights of convolutions out as compiled ones read them, so that they are not copied at each call.
 
-    Nothing else changes. To be called before any optimizer has a state: PyTorch's fused ones go through weights and
-    state side by side, and take no notice of another order.
+    Nothing else changes. See :func:`lay_out_state` for optimizers that have a state.
 
     Args:
-        module: Its weights of four axes are laid out anew, in place.
+        module: Its weights of four axes, and their gradients, are laid out anew, in place.
 
     Example:
         >>> layer = nn.Conv2d(3, 4, 3)
@@ -114,6 +116,22 @@ def lay_out_channels_last(module: nn.Module) -> None:
     for parameter in module.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+            if parameter.grad is not None:
+                parameter.grad = parameter.grad.contiguous(memory_format=torch.channels_last)
+
+
+def lay_out_state(optimizer: torch.optim.Optimizer, *_: object) -> None:
+    """Lays an optimizer's state out as its parameters are, where they differ; for ``register_step_pre_hook``.
+
+    PyTorch's fused optimizers go through parameters and state side by side, and take no notice of another order.
+
+    Args:
+        optimizer: The optimizer.
+    """
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, torch.Tensor) and value.ndim and value.stride() != parameter.stride():
+                state[name] = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
 
 
 def _own_code(function: Callable[..., Any], name: str) -> Callable[..., Any]:

@@ -220,12 +220,15 @@ class Objective:
             scope: Lengths of the clips and what the networks read.
             sequential: Networks to be called frame by frame, with the reasons.
             weights: The weight of each term, ``(terms,)``.
-            key: What the plan depends on, to find it again.
+            key: What the plan depends on, to find it and its program again; without it nothing is compiled.
             clips: The clips as they were given, for the report.
         """
         made, counts = self._plan(scope, sequential, key)
         frames = [leaves[leaf] for leaf in made.leaves]
-        compute = self._program(made, counts, networks, key, tuple(clip.shape[2:] for clip in frames))
+        device = weights.device.type
+        mode = torch.is_grad_enabled(), torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
+        situation = None if key is None else (key, mode, tuple(clip.shape[2:] for clip in frames))
+        compute = self._program(made, counts, networks, situation)
         weighted, kept = compute(frames, weights)
         carried = dict(zip(self.carries, kept, strict=True))
         trained: dict[str, dict[str, nn.Module]] = {}
@@ -234,9 +237,12 @@ class Objective:
         return LossReport([named.name for named in self.terms], weighted, carried, trained, clips or {})
 
     def _program(
-        self, made: Plan, counts: Sequence[int], networks: Networks, key: object, sizes: tuple[torch.Size, ...]
+        self, made: Plan, counts: Sequence[int], networks: Networks, situation: tuple[object, ...] | None
     ) -> Program:
-        """What a step computes, from tensors to tensors: the weighted terms, and the frames to be carried."""
+        """What a step computes, from tensors to tensors: the weighted terms, and the frames to be carried.
+
+        It is compiled for a situation, to be found again; without one it runs as it is.
+        """
 
         def compute(leaves: Sequence[Tensor], weights: Tensor) -> tuple[Tensor, list[Tensor]]:
             frames = made.run(dict(zip(made.leaves, leaves, strict=True)), networks)
@@ -246,9 +252,9 @@ class Objective:
                 start += count
             return torch.stack(values) * weights.to(values[0].dtype), [kept.detach() for kept in frames[start:]]
 
-        if self.compiled is None:
+        if self.compiled is None or situation is None:
             return compute
-        which = (key, sizes, *(id(network) for network in networks.values()))
+        which = (*situation, *(id(network) for network in networks.values()))
         return self._programs.get(which, compute, name=self.phase.name, backend=self.compiled)
 
     def _value(self, named: NamedTerm, frames: Sequence[Tensor], networks: Networks) -> Tensor:

@@ -322,10 +322,32 @@ def test_inductor_finds_weights_laid_out_as_it_reads_them():
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
-def test_weights_stay_as_they_are_once_an_optimizer_may_have_a_state():
-    """PyTorch's fused optimizers go through weights and state side by side, whatever their order."""
+@pytest.mark.parametrize("how", ["after a step", "after zero_grad", "after load_state_dict"])
+def test_fused_optimizers_follow_weights_that_are_laid_out_anew(how):
+    """PyTorch's go through weights and state side by side, whatever their order."""
     model = ready("gan")
-    model.step(*clips(3), model.optimizers())
-    strides = [parameter.stride() for parameter in model.parameters()]
-    model.compile_phases()
-    assert [parameter.stride() for parameter in model.parameters()] == strides
+    other = copy.deepcopy(model)
+    x, y = clips(3)
+    plain, optimizers = model.optimizers(lr=1e-2), other.optimizers(lr=1e-2)
+    for step in range(6):
+        if step == 3:
+            for optimizer in optimizers.values() if how == "after zero_grad" else ():
+                optimizer.zero_grad()
+            other.compile_phases()
+            other.compile_phases("eager")  # the numbers are those of the layout alone
+            for name, optimizer in optimizers.items() if how == "after load_state_dict" else ():
+                optimizer.load_state_dict(copy.deepcopy(plain[name].state_dict()))
+        model.step(x, y, plain, step=step)
+        other.step(x, y, optimizers, step=step)
+    for found, expected in zip(other.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-8)
+
+
+def test_a_compiler_that_fails_is_told_as_it_is():
+    def backend(graph, inputs):
+        raise OSError("there is no g++")
+
+    model = ready("gan")
+    model.compile_phases(backend)
+    with pytest.raises(RuntimeError, match=r"the compiler failed\..*there is no g\+\+"):
+        model.generator_loss(*clips(3))

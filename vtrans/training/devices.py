@@ -173,6 +173,8 @@ class Devices:
 
     def any(self, flag: bool) -> bool:
         """Whether it is so in any process; they all must ask for it."""
+        if self.ranks == 1:  # nothing to ask, and no device to wait for
+            return flag
         return bool(self.mean(torch.tensor(float(flag), device=self.device)) > 0)
 
     def wait(self) -> None:
