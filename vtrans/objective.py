@@ -225,10 +225,8 @@ class Objective:
         """
         made, counts = self._plan(scope, sequential, key)
         frames = [leaves[leaf] for leaf in made.leaves]
-        device = weights.device.type
-        mode = torch.is_grad_enabled(), torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
-        situation = None if key is None else (key, mode, tuple(clip.shape[2:] for clip in frames))
-        compute = self._program(made, counts, networks, situation)
+        situation = None if key is None else (key, tuple(clip.shape[2:] for clip in frames))
+        compute = self._program(made, counts, networks, situation, weights.device.type)
         weighted, kept = compute(frames, weights)
         carried = dict(zip(self.carries, kept, strict=True))
         trained: dict[str, dict[str, nn.Module]] = {}
@@ -237,7 +235,7 @@ class Objective:
         return LossReport([named.name for named in self.terms], weighted, carried, trained, clips or {})
 
     def _program(
-        self, made: Plan, counts: Sequence[int], networks: Networks, situation: tuple[object, ...] | None
+        self, made: Plan, counts: Sequence[int], networks: Networks, situation: tuple[object, ...] | None, device: str
     ) -> Program:
         """What a step computes, from tensors to tensors: the weighted terms, and the frames to be carried.
 
@@ -254,7 +252,8 @@ class Objective:
 
         if self.compiled is None or situation is None:
             return compute
-        which = (*situation, *(id(network) for network in networks.values()))
+        mode = torch.is_grad_enabled(), torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
+        which = (*situation, *mode, *(id(network) for network in networks.values()))
         return self._programs.get(which, compute, name=self.phase.name, backend=self.compiled)
 
     def _value(self, named: NamedTerm, frames: Sequence[Tensor], networks: Networks) -> Tensor:
