@@ -6,6 +6,7 @@ import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from vtrans.compilation import Backend, Programs
 from vtrans.errors import refusal, unknown
 from vtrans.expressions import Carried, Clip, Leaf, Networks, Reads, Scope, Stream, frozen, networks_in
 from vtrans.losses.base import Loss
+from vtrans.losses.parts import weigh
 from vtrans.losses.terms import Penalty, Term, TooShortError
 from vtrans.phases import Phase
 from vtrans.planner import Demand, plan
@@ -244,11 +246,11 @@ class Objective:
 
         def compute(leaves: Sequence[Tensor], weights: Tensor) -> tuple[Tensor, list[Tensor]]:
             frames = made.run(dict(zip(made.leaves, leaves, strict=True)), networks)
-            values, start = [], 0
-            for named, count in zip(self.terms, counts, strict=True):
-                values.append(self._value(named, frames[start : start + count], networks))
-                start += count
-            return torch.stack(values) * weights.to(values[0].dtype), [kept.detach() for kept in frames[start:]]
+            waiting = iter(frames)
+            given = [list(islice(waiting, count)) for count in counts]
+            terms = [named.term for named in self.terms]
+            weighted = weigh(terms, given, weights, lambda i: self._value(self.terms[i], given[i], networks))
+            return weighted, [kept.detach() for kept in waiting]
 
         if self.compiled is None or situation is None:
             return compute

@@ -8,8 +8,10 @@ import os
 import pytest
 import torch
 
+import vtrans
 from vtrans.functional import kernels
 from vtrans.functional.kernels import Part, distances, judged, norms, weighted_sums
+from vtrans.losses import parts
 
 DEVICE = "cpu" if os.environ.get("TRITON_INTERPRET") == "1" else "cuda"
 LAST = torch.channels_last
@@ -328,3 +330,38 @@ def test_sums_differentiated_twice(monkeypatch):
     wanted = torch.autograd.grad(sum(g.pow(2).sum() for g in references), exact)
     for ours, theirs in zip(found, wanted, strict=True):
         close(ours, theirs)
+
+
+def test_the_terms_of_a_phase_in_one_launch(monkeypatch):
+    model = vtrans.build(
+        "recycle_cycle_gan",
+        generator=("resnet", {"blocks": 1, "width": 2}),
+        predictor=("unet", {"depth": 2, "width": 2}),
+        discriminator=("n_layers", {"layers": 1, "width": 2}),
+        losses={
+            "cycle": {"distance": "charbonnier"},
+            **{name: {"distance": "l2"} for name in ("recurrent", "recycle", "identity")},  # l1 feels rounding
+        },
+    ).to(DEVICE)
+    x, y = (torch.rand(2, 1, 3, 3, 8, 8, device=DEVICE) * 2 - 1).unbind()
+    launched = []
+    monkeypatch.setattr(parts, "weighted_sums", lambda *given: launched.append(len(given[0])) or weighted_sums(*given))
+    found = results(model, x, y)
+    assert launched == [12, 8]  # parts of the generators' terms, and of the discriminators'
+    monkeypatch.undo()
+    kernels.enable("eager")
+    for name, value in results(model, x, y).items():
+        if not name.endswith("bias"):  # before an instance norm they have no gradient but rounding
+            error = float((found[name] - value).norm() / value.norm())
+            assert error < 1e-3, f"{name}: {error}"
+
+
+def results(model, x, y):
+    """The terms of all phases, and the gradients."""
+    model.zero_grad(set_to_none=True)
+    prepared, reports, found = model.prepare(x, y), {}, {}
+    for phase in model.phases:
+        report = reports[phase.name] = model.phase_loss(phase.name, prepared, before=reports)
+        report.total.backward()
+        found |= {name: value.detach() for name, value in report.items()}
+    return found | {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from core.small import build, clips
 
 import vtrans
 from vtrans.functional import kernels
@@ -257,3 +258,22 @@ def test_layers_with_hooks_are_not_fused():
 def test_other_norms_are_not_fused(norm):
     network = vtrans.generators.create("resnet", in_channels=3, out_channels=3, blocks=1, width=4, norm=norm)
     assert fuse(network) == 0
+
+
+@needs_triton
+@pytest.mark.parametrize("criterion", ["least_squares", "hinge", "vanilla"])
+@pytest.mark.parametrize("distance", ["l1", "l2", "charbonnier"])
+def test_an_objective_is_the_same_with_kernels_chosen(triton_chosen, criterion, distance):
+    """On a CPU in float64 their references run: the parts are those of the terms."""
+    losses = {
+        "adversarial": {"criterion": criterion},
+        "recurrent": {"distance": distance},
+        "recycle": {"distance": distance},
+        "cycle": {"distance": lambda a, b: (a - b).abs().mean()},
+    }
+    model = build("recycle_cycle_gan", losses=losses).double()
+    x, y = clips(3)
+    found = {**model.generator_loss(x, y), **model.discriminator_loss(x, y)}
+    kernels.enable("eager")
+    expected = {**model.generator_loss(x, y), **model.discriminator_loss(x, y)}
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-14)
