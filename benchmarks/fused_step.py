@@ -102,7 +102,8 @@ def measure(setting: Setting, variants: dict[str, Variant], rounds: int, limits:
     functions = {name: partial(steps.take, variant) for name, variant in variants.items()}
     for function in functions.values():
         function()
-    peaks = {name: peak_bytes(function) for name, function in functions.items()} if setting.device == "cuda" else {}
+    on_gpu = setting.device == "cuda"
+    peaks = {name: measuring.peak_bytes(function, "cuda") for name, function in functions.items()} if on_gpu else {}
     times = measuring.interleaved(functions, rounds, WARM_UP, setting.device)
     rows: dict[str, dict[str, object]] = {}
     for name, variant in variants.items():
@@ -120,20 +121,12 @@ def measure(setting: Setting, variants: dict[str, Variant], rounds: int, limits:
         }
         if variant.compiled:
             rows[name]["compile_seconds"] = first
-        if setting.device == "cpu":
+        if not on_gpu:
             rows[name]["share_in_convolutions"] = share_in_convolutions(functions[name])
         if name in peaks:
             rows[name]["peak_bytes"] = peaks[name]
     float64 = differences["planned, float64"]
     return {"setting": asdict(setting), "planned_float64_difference": float64, "variants": rows}
-
-
-def peak_bytes(step: Callable[[], object]) -> int:
-    """The most memory that a GPU's tensors take at once in a step, beside what is there before it."""
-    torch.cuda.reset_peak_memory_stats()
-    before = int(torch.cuda.memory_allocated())
-    step()
-    return int(torch.cuda.max_memory_allocated()) - before
 
 
 def share_in_convolutions(step: Callable[[], object]) -> float:

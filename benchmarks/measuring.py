@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 RESULTS = Path(__file__).parent / "results"
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -68,6 +69,24 @@ def copy_bandwidth(device: str, bytes_copied: int = 1 << 30) -> float:
     source = torch.empty(bytes_copied // 8, device=device).fill_(1)
     copy = partial(torch.empty_like(source).copy_, source)
     return bytes_copied / min(interleaved({"copy": copy}, rounds=10, warm_up=3, device=device)["copy"])
+
+
+def peak_bytes(function: Callable[[], object], device: str) -> int:
+    """The most memory that tensors take at once in a call, beside what is there before."""
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        function()
+        return int(torch.cuda.max_memory_allocated()) - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        function()
+    assert profiled.profiler is not None and profiled.profiler.kineto_results is not None
+    taken = most = 0
+    events = [event for event in profiled.profiler.kineto_results.events() if event.name() == "[memory]"]
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        taken += event.nbytes()
+        most = max(most, taken)
+    return most
 
 
 def machine_of(device: str) -> dict[str, object]:

@@ -10,13 +10,11 @@ peak. Times of the ways are taken in turns. Needs torch, einops and numpy alone.
 import argparse
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch.profiler import ProfilerActivity, profile
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler has much to say of itself
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -38,24 +36,6 @@ def cases(device: str) -> dict[str, list[Setting]]:
     }
 
 
-def peak_bytes(function: Callable[[], object], device: str) -> int:
-    """The most memory that tensors take at once in a call, beside what is there before."""
-    if device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        function()
-        return int(torch.cuda.max_memory_allocated()) - before
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
-        function()
-    assert profiled.profiler is not None and profiled.profiler.kineto_results is not None
-    taken = most = 0
-    events = [event for event in profiled.profiler.kineto_results.events() if event.name() == "[memory]"]
-    for event in sorted(events, key=lambda event: event.start_ns()):
-        taken += event.nbytes()
-        most = max(most, taken)
-    return most
-
-
 def measure(setting: Setting, rounds: int) -> dict[str, object]:
     """One case, all ways."""
     torch.manual_seed(SEED)
@@ -72,7 +52,7 @@ def measure(setting: Setting, rounds: int) -> dict[str, object]:
     peaks = {}
     for way, function in functions.items():
         steps.model.zero_grad(set_to_none=True)  # else what a step gives back of the step before would count
-        peaks[way] = peak_bytes(function, setting.device)
+        peaks[way] = measuring.peak_bytes(function, setting.device)
     times = measuring.interleaved(functions, rounds, WARM_UP, setting.device)
     return {
         "setting": asdict(setting),

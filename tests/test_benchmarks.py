@@ -65,7 +65,7 @@ def test_the_peak_counts_what_is_there_at_once():
         for _ in range(3):
             torch.empty(1 << 20, dtype=torch.uint8).add_(1)
 
-    assert 1 << 20 <= memory.peak_bytes(step, "cpu") < 2 << 20
+    assert 1 << 20 <= measuring.peak_bytes(step, "cpu") < 2 << 20
 
 
 def test_other_numbers_are_not_timed():

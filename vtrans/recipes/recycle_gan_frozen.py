@@ -1,7 +1,9 @@
 """Recycle-GAN with predictors that know how real streams move before anything is translated."""
 
-from vtrans.losses import Adversarial, Recurrent, Recycle
+from dataclasses import replace
+
 from vtrans.recipes.base import Recipe
+from vtrans.recipes.recycle_gan import recycle_gan
 
 
 def recycle_gan_frozen() -> Recipe:
@@ -10,6 +12,4 @@ def recycle_gan_frozen() -> Recipe:
     Trained together with the generators, as published, predictors may learn to continue whatever is translated; those
     that stand frozen hold translations to the motion of the domain. This is our finding, not the paper's.
     """
-    return Recipe(
-        losses=[Adversarial(), Recurrent(weight=10.0), Recycle(weight=10.0)], warm_up=1000, frozen_predictors=True
-    )
+    return replace(recycle_gan(), warm_up=1000, frozen_predictors=True)
