@@ -21,9 +21,6 @@ from vtrans.training.settings import TrainingSettings
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-if TYPE_CHECKING:
-    pass
-
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 _BUDGET = ("steps", "batch")
 FREE = ("device", "threads", "compile", "optimizer", "recompute", "checkpoint_every", "log_every", "keep_last")
