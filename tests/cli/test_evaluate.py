@@ -181,8 +181,8 @@ def test_by_default_it_is_written_beside_the_run(run):
             "paired: expected sequences of one length, got 6 frames in a, 5",
         ),
         (
-            ["--x", "a", "--y", "d", "--paired", "--data.size", "own"],
-            "paired: expected sequences of one size (height",
+            ["--x", "a", "--y", "d", "--paired"],
+            "paired: expected frames of one shape (height to width)",
         ),
         (["--x", "a", "--paired"], "paired: expected frames of X and of Y, got those of x alone."),
         (

@@ -293,6 +293,17 @@ def test_one_frame_has_no_steps(model):
     found = evaluate(model, EvaluationData(x=frame, y=frame, paired=True), to="y", features=PIXELS)
     assert {"flicker/y", "tof/y", "warping_error/y", "vfd/y", "recycle/y", "prediction/y"} <= set(found.left_out)
     assert {"psnr/y", "sharpness/y", "cycle/y"} <= set(found.numbers)
+    for name in ("flicker", "warping_error", "prediction", "recycle"):
+        with pytest.raises(ValueError, match=f"can be measured on these data, got {name}. No sequence has"):
+            evaluate(model, EvaluationData(x=frame), to="y", metrics=["sharpness", name])
+
+
+def test_a_metric_that_fails_for_too_few_frames_is_an_error_if_it_was_asked_for(model):
+    frame = open_source(np.zeros((1, 3, 16, 16), np.uint8))
+    data = EvaluationData(x=frame, y=frame, paired=True)
+    assert "fid/y" in evaluate(model, data, to="y", features=PIXELS).left_out
+    with pytest.raises(ValueError, match="can be measured on these data, got fid"):
+        evaluate(model, data, to="y", metrics=["fid"], features=PIXELS)
 
 
 def test_pairs_have_to_fit(street):
@@ -300,10 +311,14 @@ def test_pairs_have_to_fit(street):
     short = open_source(np.zeros((LENGTH - 1, 3, SIDE, SIDE), np.uint8))
     with pytest.raises(ValueError, match="as many sequences of X as of Y, got 2 in .*, 1 in"):
         EvaluationData(x=source, y=short, paired=True)
-    with pytest.raises(ValueError, match=r"one length, got 11 frames in .*, 10 frames in .* Pass --length"):
+    with pytest.raises(ValueError, match=r"one length, got 11 frames in .*, 10 frames in .* Use as many"):
         EvaluationData(x=open_source(np.zeros((LENGTH, 3, SIDE, SIDE), np.uint8)), y=short, paired=True)
-    with pytest.raises(ValueError, match=r"one size \(height x width\), got 32x32 in .*, 16x32 in"):
-        EvaluationData(x=short, y=open_source(np.zeros((LENGTH - 1, 3, 16, SIDE), np.uint8)), paired=True)
+    small, flat = (open_source(np.zeros((LENGTH - 1, 3, 16, side), np.uint8)) for side in (16, 32))
+    with pytest.raises(ValueError, match=r"one size \(height x width\), got 32x32 in .*, 16x16 in"):
+        EvaluationData(x=short, y=small, paired=True)
+    assert EvaluationData(x=short, y=small, paired=True, size=(16, 16)).paired
+    with pytest.raises(ValueError, match=r"one shape \(height to width\), got 32x32 in array, 16x32 in"):
+        EvaluationData(x=short, y=flat, paired=True, size=(16, 16))
     with pytest.raises(ValueError, match="paired: expected frames of X and of Y, got those of x alone"):
         EvaluationData(x=source, paired=True)
     with pytest.raises(ValueError, match="at least one domain, got none"):

@@ -11,7 +11,7 @@ from vtrans.evaluation.flow import LEAST
 from vtrans.model import TranslationModel
 
 Better = Literal["higher", "lower", "near 1", ""]
-Need = Literal["truth", "palette", "real", "features", "predictor", "window", "flow", "edges"]
+Need = Literal["truth", "palette", "real", "features", "predictor", "window", "flow", "edges", "steps", "past"]
 RANGE = "of range 2"
 
 
@@ -43,12 +43,12 @@ METRICS: dict[str, Metric] = {
     "pixel_accuracy": Metric(_TRUTH, "higher", "", ("truth", "palette")),
     "class_accuracy": Metric(_TRUTH, "higher", "", ("truth", "palette")),
     "mean_iou": Metric(_TRUTH, "higher", "", ("truth", "palette")),
-    "warping_error": Metric(_TIME, "lower", RANGE, ("flow",)),
+    "warping_error": Metric(_TIME, "lower", RANGE, ("steps", "flow")),
     "warping_error_input": Metric(_TIME, "", RANGE, beside="warping_error"),
     "warping_error_truth": Metric(_TIME, "", RANGE, beside="warping_error"),
     "masked_share": Metric(_TIME, "", "of pixels", beside="warping_error"),
-    "tof": Metric(_TIME, "lower", "pixels", ("truth", "flow")),
-    "flicker": Metric(_TIME, "", RANGE),
+    "tof": Metric(_TIME, "lower", "pixels", ("truth", "steps", "flow")),
+    "flicker": Metric(_TIME, "", RANGE, ("steps",)),
     "flicker_input": Metric(_TIME, "", RANGE, beside="flicker"),
     "flicker_truth": Metric(_TIME, "", RANGE, beside="flicker"),
     "sharpness": Metric(_TIME, "", RANGE, ("edges",)),
@@ -56,10 +56,10 @@ METRICS: dict[str, Metric] = {
     "sharpness_ratio": Metric(_TIME, "near 1", "", beside="sharpness"),
     "fid": Metric(_REAL, "lower", "", ("real", "features")),
     "kid": Metric(_REAL, "lower", "", ("real", "features")),
-    "vfd": Metric(_REAL, "lower", "", ("real", "features")),
+    "vfd": Metric(_REAL, "lower", "", ("real", "features", "steps")),
     "cycle": Metric(_BACK, "lower", RANGE),
-    "recycle": Metric(_BACK, "lower", RANGE, ("predictor",)),
-    "prediction": Metric(_BACK, "lower", RANGE, ("predictor",)),
+    "recycle": Metric(_BACK, "lower", RANGE, ("predictor", "past")),
+    "prediction": Metric(_BACK, "lower", RANGE, ("predictor", "past")),
 }
 """All of them, in the order in which they are shown."""
 
@@ -105,6 +105,8 @@ def obstacle(
     least = min((min(size) for size in sizes), default=0)
     estimated = name == "tof" or ("x" if to == "y" else "y") not in data.motion
     predictor = f"P_{to.upper()}" if name == "recycle" else f"P_{'X' if to == 'y' else 'Y'}"
+    longest = max((data.count(sequence) for sequence in source.sequences), default=0) if source is not None else 0
+    context = int(getattr(model.networks[predictor], "context", None) or 1) if predictor in model.networks else 1
     problems: dict[Need, tuple[bool, str]] = {
         "truth": (not data.paired, "the true translation is not known (--paired says that frames are pairs)"),
         "palette": (to not in data.palettes, f"frames of {to.upper()} have no palette (--palette names one)"),
@@ -113,6 +115,8 @@ def obstacle(
         "predictor": (predictor not in model.networks, f"the model has no {predictor}"),
         "window": (least < 11, "frames are smaller than its window, 11x11 pixels"),
         "flow": (estimated and least < LEAST, f"frames are too small to estimate flow, below {LEAST}x{LEAST} pixels"),
+        "steps": (longest < 2, "no sequence has two frames"),
+        "past": (longest <= context, f"no sequence has more than the {context} frames that {predictor} reads"),
         "edges": (least < 2, "frames are smaller than 2x2 pixels"),
     }
     return next((problems[need][1] for need in METRICS[name].needs if problems[need][0]), None)

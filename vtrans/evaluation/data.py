@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from vtrans.data import ArraySequence, FrameSource, Motion, Sequence, World
+from vtrans.data.pairs import check_pairs
 from vtrans.data.palettes import Palette
 from vtrans.data.tensors import Frames, resize_frames
 from vtrans.data.worlds.street.street import LABELS, Street
@@ -58,31 +59,26 @@ class EvaluationData:
         """Height and width that frames of a sequence are loaded at."""
         return self.size or (sequence.height, sequence.width)
 
+    def count(self, sequence: Sequence) -> int:
+        """How many frames of a sequence are used."""
+        return sequence.length if self.length is None else min(self.length, sequence.length)
+
     def frames(self, sequence: Sequence) -> Iterator[Frames]:
         """The frames of a sequence that are used, one at a time: uint8 ``(height, width, channel)``."""
         for frame in islice(sequence.stream(), self.length):
             yield resize_frames(frame[None], self.size_of(sequence), nearest=sequence.discrete)[0]
 
-    def _count(self, sequence: Sequence) -> int:
-        return sequence.length if self.length is None else min(self.length, sequence.length)
-
     def _check_pairs(self) -> None:
         if self.x is None or self.y is None:
             got = f"those of {'y' if self.x is None else 'x'} alone"
             raise ValueError(refusal("paired", allowed="frames of X and of Y", got=got))
-        counts = [len(source.sequences) for source in (self.x, self.y)]
-        if counts[0] != counts[1]:
-            got = f"{counts[0]} in {self.x.name}, {counts[1]} in {self.y.name}"
-            raise ValueError(refusal("paired", allowed="as many sequences of X as of Y", got=got))
+        check_pairs(self.x, self.y, length=self.length)
         for of_x, of_y in zip(self.x.sequences, self.y.sequences, strict=True):
-            for what, facts in (
-                ("sequences of one size (height x width)", ["{}x{}".format(*self.size_of(s)) for s in (of_x, of_y)]),
-                ("sequences of one length", [f"{self._count(s)} frames" for s in (of_x, of_y)]),
-            ):
-                if facts[0] != facts[1]:
-                    got = f"{facts[0]} in {of_x.name}, {facts[1]} in {of_y.name}"
-                    fix = "Pass --data.size" if "size" in what else "Pass --length to use as many of each"
-                    raise ValueError(refusal("paired", allowed=what, got=got, fix=fix))
+            sizes = ["{}x{}".format(*self.size_of(sequence)) for sequence in (of_x, of_y)]
+            if sizes[0] != sizes[1]:
+                allowed, fix = "sequences of one size (height x width)", "Pass --data.size"
+                got = f"{sizes[0]} in {of_x.name}, {sizes[1]} in {of_y.name}"
+                raise ValueError(refusal("paired", allowed=allowed, got=got, fix=fix))
 
 
 def world_data(name: str, world: World[Any], *, clips: int = 8, length: int = 8) -> EvaluationData:

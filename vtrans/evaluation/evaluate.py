@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -83,11 +83,7 @@ def evaluate(
         for name in names
         if (reason := obstacle(name, model=model, data=data, to=direction, features=features)) is not None
     }
-    for name in metrics or ():
-        reasons = [obstacles.get(f"{name}/{direction}") for direction in directions]
-        if all(reasons):
-            allowed, why = "metrics that can be measured on these data", _sentence(reasons)
-            raise ValueError(refusal("metrics", allowed=allowed, got=name, why=why))
+    _check_asked(metrics or (), directions, obstacles)
     values: list[Value] = []
     done = 0
 
@@ -103,7 +99,17 @@ def evaluate(
         found, missed = _measure(model, data, direction, chosen, features, count)
         obstacles |= missed
         values += found
+    _check_asked(metrics or (), directions, obstacles)
     return Evaluation(tuple(values), obstacles, _settings(model, data, directions), _notes(values))
+
+
+def _check_asked(metrics: Iterable[str], directions: list[str], obstacles: Mapping[str, str]) -> None:
+    """Refuses metrics that were asked for and can be measured in no direction."""
+    for name in metrics:
+        reasons = [obstacles.get(f"{name}/{direction}") for direction in directions]
+        if all(reasons):
+            allowed, why = "metrics that can be measured on these data", _sentence(reasons)
+            raise ValueError(refusal("metrics", allowed=allowed, got=name, why=why))
 
 
 def _measure(

@@ -66,7 +66,7 @@ def changed_settings(settings: DataSettings, changes: Mapping[str, Any]) -> Data
     """
     if not any(changes.get(kind) is not None for kind in _KINDS):
         return replace(settings, **changes)
-    others = {**dict.fromkeys(_KINDS), "held_out": 0.0}
+    others = {**dict.fromkeys(_KINDS), "held_out": 0.0, "paired": False}
     if changes.get("world") != settings.world:
         others["world_options"] = {}
     return replace(settings, **{**others, **changes})
@@ -118,7 +118,7 @@ def open_data(
         sources = {
             domain: FrameSource(source.sequences[:clips], name=source.name) for domain, source in sources.items()
         }
-    pairs = paired or settings.edges_of is not None
+    pairs = paired or settings.paired or settings.edges_of is not None
     return EvaluationData(
         x=sources.get("x"), y=sources.get("y"), paired=pairs, palettes=palettes, size=size, length=length
     )

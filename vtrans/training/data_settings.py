@@ -33,6 +33,8 @@ class DataSettings:
         cuts: Whether scene cuts are searched for, so that no clip crosses one.
         held_out: Share of the time of each domain, at its end, that is kept from training, for validation; 0 for none.
             Of a world, held-out scenes are drawn for that.
+        paired: Whether frames of X and Y at the same position show the same scene, so that of held-out ones the exact
+            translation is known. Training makes no use of it. For x and y.
         channels: What of the colours is used: rgb, grey, or labels (each pixel takes the nearest colour of the
             palette); or {x: …, y: …}.
         palette: JSON file of the palette of labels: a list of {name, colour}.
@@ -60,6 +62,7 @@ class DataSettings:
     clip_length: int | None = None
     cuts: bool = True
     held_out: float = 0.0
+    paired: bool = False
     channels: Literal["rgb", "grey", "labels"] | dict[str, str] = "rgb"
     palette: str | None = None
     jitter: dict[str, Any] | None = None

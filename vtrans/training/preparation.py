@@ -31,7 +31,7 @@ class Preparation:
         devices: What the run computes on.
         config: The settings with everything resolved, as plain data.
         held_out: Clips of each domain that are kept from training, if any.
-        pairs: Held-out clips of X and of Y that show the same scenes, if the data are a world.
+        pairs: Held-out clips of X and of Y that show the same scenes, where the exact translation is known.
         skipped: What was passed over when the data were opened, in words.
     """
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from vtrans.data import FrameSource, open_source, split, worlds
+from vtrans.data.pairs import check_pairs
 from vtrans.data.reading.source import CHANNELS
 from vtrans.data.tensors import Frames, resize_frames
 from vtrans.data.transforms import PRESETS, Jitter
@@ -34,7 +35,7 @@ class Sources:
         train: The frames of each domain to train on.
         held_out: Those kept from training, if any.
         pairs: Held-out clips of X and of Y that show the same scenes, ``(count, length, height, width, channel)``
-            each, if the data are a world.
+            each, where the exact translation is known.
     """
 
     train: Mapping[str, FrameSource]
@@ -107,7 +108,8 @@ def open_sources(data: DataSettings, seed: int) -> Sources:
             train[domain], held_out[domain] = split(source, data.held_out)
         else:
             train[domain] = source
-    return Sources(train, held_out)
+    pairs = _aligned(held_out["x"], held_out["y"], data) if data.paired else None
+    return Sources(train, held_out, pairs)
 
 
 def jitter_of(data: DataSettings, domain: str) -> Jitter | None:
@@ -162,6 +164,9 @@ def _refuse_unused(data: DataSettings) -> None:
     if data.palette is not None and "labels" not in channels:
         fix = "Pass --data.channels '{x: rgb, y: labels}', or leave the palette out"
         raise ValueError(refusal("data.palette", allowed="none without labels", got=data.palette, fix=fix))
+    if data.paired and (data.world is not None or data.edges_of is not None or not data.held_out):
+        allowed, fix = "frames of X and Y of your own, with held-out ones", "Leave it out, or set data.held_out"
+        raise ValueError(refusal("data.paired", allowed=allowed, got="none", fix=fix))
     if data.world_options and data.world is None:
         raise ValueError(refusal("data.world_options", allowed="none without data.world", got=dict(data.world_options)))
 
@@ -194,19 +199,35 @@ def _open_edges(data: DataSettings) -> Sources:
     return Sources({"x": pair.x, "y": pair.y}, held_out, _aligned(pair.held_out_x, pair.held_out_y, data))
 
 
+def first_clips(source: FrameSource, data: DataSettings) -> Frames:
+    """The first clips of each sequence, one after another, at load size: what a model is measured on.
+
+    They do not depend on how clips are cut for training.
+
+    Args:
+        source: Frames, of at least one sequence.
+        data: Resolved settings.
+
+    Returns:
+        uint8 ``(count, length, height, width, channel)``: at most 8 clips of 8 frames, or as many as are in a row.
+    """
+    length = min(WORLD_PAIR_LENGTH, max(sequence.length for sequence in source.sequences))
+    clips: list[Frames] = []
+    for sequence in source.sequences:
+        for number in range(min(sequence.length // length, WORLD_PAIRS - len(clips))):
+            frames = sequence.read(number * length, length)
+            own = data.size == "own"
+            clips.append(frames if own else resize_frames(frames, load_size(data), nearest=sequence.discrete))
+    return np.stack(clips)
+
+
 def _aligned(x: FrameSource, y: FrameSource, data: DataSettings) -> tuple[Frames, Frames]:
-    """The first frames of held-out sequences that show the same, at load size."""
-    clips: dict[str, list[Frames]] = {"x": [], "y": []}
-    for pair in zip(x.sequences, y.sequences, strict=True):
-        count = min(pair[0].length // WORLD_PAIR_LENGTH, WORLD_PAIRS - len(clips["x"]))
-        for domain, sequence in zip(DOMAINS, pair, strict=True):
-            for number in range(count):
-                frames = sequence.read(number * WORLD_PAIR_LENGTH, WORLD_PAIR_LENGTH)
-                clips[domain].append(frames if data.size == "own" else resize_frames(frames, load_size(data)))
-    if not clips["x"]:
+    """The first clips of held-out sequences that show the same."""
+    check_pairs(x, y)
+    if max(sequence.length for sequence in x.sequences) < WORLD_PAIR_LENGTH:
         allowed = f"at least {WORLD_PAIR_LENGTH} held-out frames in a row"
         raise ValueError(refusal("data.held_out", allowed=allowed, got=f"{x.length}", fix="Pass a greater share"))
-    return np.stack(clips["x"]), np.stack(clips["y"])
+    return first_clips(x, data), first_clips(y, data)
 
 
 def _place(path: str | None) -> str | None:
