@@ -22,7 +22,7 @@ BASE = {
     "checkpoint_every": 1,
 }
 SMALL = ["--base", json.dumps(BASE), "--size", "16", "--batch", "1", "--device", "cpu"]
-WORDS = ["ablate", "--world", "motion_keyed", "--recipes", "gan", "cycle_gan", *SMALL, "--metrics", '["settled"]']
+WORDS = ["ablate", "--world", "motion_keyed", "--recipes", "gan", "cycle_gan", *SMALL, "--metrics", "settled"]
 
 
 @pytest.fixture(autouse=True)
@@ -107,6 +107,23 @@ def test_two_at_a_time_give_the_same_numbers(tmp_path):
     for first, second in zip(one, two, strict=True):
         assert first["curve"] == second["curve"] and first["initial"] == second["initial"]
     assert (tmp_path / "two/cells/motion_keyed/gan/seed-0.log").read_text().count("training:")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_grid_that_was_killed_goes_on_at_once(tmp_path):
+    """Its processes end with it, whatever they are doing; so the same command finds nothing in use."""
+    words = [*WORDS, "--steps", "30", "--score_every", "30", "--seeds", "1", "--jobs", "2", "--out", "out"]
+    command = [sys.executable, "-m", "vtrans", *words]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    limit = time.monotonic() + 120
+    while len(list(tmp_path.glob("out/cells/*/*/*/checkpoints/step-*"))) < 2 and time.monotonic() < limit:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
+    assert again.returncode == 0, again.stderr
+    cells = json.loads((tmp_path / "out/results.json").read_text())["cells"]
+    assert [cell["steps"] for cell in cells] == [30, 30] and all(cell["seconds"] > 0 for cell in cells)
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ def run(words: list[str]) -> int:
     parser.add_argument("--base", type=dict[str, Any], help="Settings that all cells share, as of vtrans train.")
     parser.add_argument("--budget", type=dict[str, int], help="{steps: …, batch: …} of every cell.")
     parser.add_argument("--seeds", type=int | list[int], default=1, help="How many, from 0 on; or a list.")
-    parser.add_argument("--metrics", type=list[str], help="What is measured. Default: all that the data allow.")
+    parser.add_argument("--metrics", type=str, nargs="+", help="What is measured. Default: all that the data allow.")
     parser.add_argument("--compare", type=list[list[str]], help="Pairs of variants to compare. Default: every pair.")
     parser.add_argument("--score_every", type=int, help="Steps between measurements. Default: a twentieth of them.")
     parser.add_argument("--steps", type=int, help="Steps of every cell. Default: 1000.")

@@ -40,6 +40,7 @@ def result(variant, seed, *lines, world="motion_keyed", status="finished", **res
         "curve": [{"step": step, **line} for step, line in enumerate(lines, 1)],
         "initial": {"G_X": f"g{seed}"},
         "first_batch": f"b{seed}",
+        "held_out": f"h{seed}",
         "objective": {"notes": [], "phases": []},
         "machine": {"processor": "a"},
         "versions": {"vtrans": "0"},

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 import torch
 from evaluation.ablation.small import BASE, grid
 
+from vtrans import TranslationModel
 from vtrans.data import Palette, frames_to_tensor, open_source, worlds
 from vtrans.evaluation.ablation import HeldOut, ablate, metrics
-from vtrans.evaluation.ablation.cells import check_cell
+from vtrans.evaluation.ablation.cells import check_cell, run_cell
 from vtrans.evaluation.ablation.metrics import possible
 from vtrans.evaluation.ablation.settings import merged
 from vtrans.training import Callback, DataSettings, ModelSettings, TrainingSettings, callbacks, prepare
@@ -89,8 +91,6 @@ def test_the_same_command_again_changes_nothing(finished_grid):
 
 def test_the_curve_is_what_the_metric_says_of_the_saved_model(finished_grid):
     """Measured anew, from the weights on disk and the world's own scores."""
-    from vtrans import TranslationModel
-
     result = results(finished_grid / "cells")[next(iter(results(finished_grid / "cells")))]
     model = TranslationModel.from_pretrained(
         str(finished_grid / "cells" / result["world"] / result["variant"] / f"seed-{result['seed']}" / "model")
@@ -138,8 +138,7 @@ def test_a_cell_that_diverges_is_a_result(interruptible, tmp_path):
     states = [result["status"] for result in results(tmp_path / "out").values()]
     assert sorted(states) == ["diverged", "finished"]
     assert (
-        "Diverged, and counted as not right: motion_keyed, cycle_gan, seed 0."
-        in (tmp_path / "out/table.md").read_text()
+        "Diverged: motion_keyed, cycle_gan, seed 0. It counts as not right" in (tmp_path / "out/table.md").read_text()
     )
 
 
@@ -150,6 +149,94 @@ def test_a_result_of_other_settings_is_refused(interruptible, tmp_path):
     file.write_text(file.read_text().replace('"digest": "', '"digest": "0'))
     with pytest.raises(ValueError, match=r"result\.json: expected the result of this cell's settings"):
         ablate(interruptible, out, jobs=1)
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda text: "", lambda text: text[: len(text) // 2], lambda text: '{"digest": "a"}']
+)
+def test_a_damaged_result_tells_the_way_on(interruptible, tmp_path, damage):
+    out = tmp_path / "out"
+    assert ablate(interruptible, out, jobs=1) == 0
+    (file, other) = sorted(out.rglob("result.json"))
+    whole = results(out)[file.parent.relative_to(out)]
+    kept = other.stat().st_mtime_ns
+    file.write_text(damage(file.read_text()))
+    with pytest.raises(ValueError, match=f"To train this cell alone anew, remove {file.parent}"):
+        ablate(interruptible, out, jobs=1)
+    shutil.rmtree(file.parent)
+    assert ablate(interruptible, out, jobs=1) == 0
+    again = results(out)[file.parent.relative_to(out)]
+    assert again["curve"] == whole["curve"] and other.stat().st_mtime_ns == kept
+
+
+def test_the_last_number_is_that_of_the_model_that_is_kept(interruptible, tmp_path):
+    """Also of a run that a callback ends between two measurements, and where the last line of metrics.jsonl is lost."""
+
+    class End(Callback):
+        def on_step(self, run, report):
+            run.stopping = run.done == 2
+
+    callbacks.add("end", End)
+    try:
+        base = merged(interruptible.base, {"callbacks": ["end"]})
+        early = grid(base=base, budget={"steps": 5, "batch": 1}, score_every=3, variants=["cycle_gan"])
+        assert ablate(early, tmp_path / "early", jobs=1) == 0
+    finally:
+        callbacks.remove("end")
+    ((place, result),) = results(tmp_path / "early").items()
+    assert result["steps"] == 2 and [line["step"] for line in result["curve"]] == [2]
+    cell, folder = early.cells()[0], tmp_path / "early" / place
+    metrics_file, lines = folder / "metrics.jsonl", (folder / "metrics.jsonl").read_text().splitlines()
+    metrics_file.write_text("\n".join(lines[:-1]) + "\n")
+    (folder / "result.json").unlink()
+    callbacks.add("end", End)
+    try:
+        assert run_cell(cell, folder, early.metrics, early.score_every) is None
+    finally:
+        callbacks.remove("end")
+    assert results(tmp_path / "early")[place]["curve"][-1]["step"] >= 2
+
+
+def test_videos_show_the_averaged_weights_that_are_measured_and_kept(tmp_path):
+    """With a slow average they are close to the first weights, whatever the last ones are."""
+    slow = grid(base=merged(BASE, {"ema": 0.999, "lr": 0.05}), variants=["gan"], budget={"steps": 4, "batch": 1})
+    assert ablate(slow, tmp_path, jobs=1) == 0
+    folder = tmp_path / "cells/motion_keyed/gan/seed-0"
+    model = TranslationModel.from_pretrained(str(folder / "model"))
+    world = worlds.create("motion_keyed", size=16, seed=0)
+    made = model.translate(frames_to_tensor(world.pairs(1, 24)[0][0]), to="y")
+    (shown,) = open_source(str(folder / "to_y.mp4")).sequences
+    large = ((made + 1) * 127.5).repeat_interleave(8, -1).repeat_interleave(8, -2).permute(0, 2, 3, 1).numpy()
+    assert np.abs(shown.read(0, 24).astype(float) - large).mean() < 4
+
+
+def test_pairs_of_ones_own_are_measured_against_the_truth(tmp_path):
+    """Frames and label maps on disk, as in the paper."""
+    from vtrans.data import write_frames
+
+    street = worlds.create("street", size=16, x="day", y="labels")
+    scenes = street.pairs(1, 40)
+    for side, frames in zip("xy", scenes, strict=True):
+        write_frames(tmp_path / side, frames[0])
+    street.palette.save(tmp_path / "classes.json")
+    own = {
+        **{side: str(tmp_path / side) for side in "xy"},
+        **{"palette": str(tmp_path / "classes.json"), "channels": {"x": "rgb", "y": "labels"}},
+        **{"held_out": 0.25, "paired": True, "size": 16},
+    }
+    cells = [held_out("gan", **own, clip_length=length) for length in (1, 3)]
+    assert cells[0].digest == cells[1].digest
+    assert {"mean_iou", "psnr", "warping_error"} <= set(possible(cells[0]))
+    for side, frames in zip("xy", scenes, strict=True):
+        np.testing.assert_array_equal(cells[0].frames[side][0], frames[0, 30:38])
+    cells[0]._made["y"] = cells[0].clips["y"]
+    assert metrics.create("mean_iou").measure(cells[0], "y") == 1.0
+    with pytest.raises(ValueError, match="^data.paired: expected frames of X and Y of your own, with held-out ones"):
+        held_out("gan", **{**own, "held_out": 0.0})
+    shutil.rmtree(tmp_path / "y")
+    write_frames(tmp_path / "y", scenes[1][0][:, :, :8])
+    with pytest.raises(ValueError, match=r"^paired: expected frames of one shape"):
+        held_out("gan", **own)
 
 
 def test_a_folder_in_use_is_refused(tmp_path):

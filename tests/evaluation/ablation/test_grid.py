@@ -51,7 +51,7 @@ def test_defaults_make_a_small_run_and_every_pair_is_compared():
     assert made.base["steps"] == DEFAULTS["steps"] and made.score_every == DEFAULTS["steps"] // 20
     assert made.compare == (("gan", "cycle_gan"), ("gan", "recycle_gan"), ("cycle_gan", "recycle_gan"))
     settings = made.cells()[0].settings
-    assert settings.trackers == [] and settings.preview_every == 0 and settings.keep_last == 1
+    assert settings.trackers == [] and settings.preview_every == 0 and settings.keep_last == 2
 
 
 def test_a_grid_survives_yaml_and_json():
@@ -98,6 +98,19 @@ REFUSED = {
         {"worlds": {"shapes": {"steps": 9}}},
         r"^world 'shapes': steps: expected none, got 9\. All cells",
     ),
+    "seed of the base": ({"base": {"seed": 1}}, r"^base: seed: expected none, got 1\. Set seeds of the grid\."),
+    "other data in a variant": (
+        {"variants": {"a": {"recipe": "gan", "size": 32}}},
+        r"^variant 'a': data\.size: expected none, got 32\. What is measured on other data cannot be compared",
+    ),
+    "other world in a variant": (
+        {"variants": {"a": {"recipe": "gan", "world": "shapes"}}},
+        r"^variant 'a': data\.world: expected none, got shapes\.",
+    ),
+    "pair twice": (
+        {"compare": [["cycle_gan", "recycle_gan"], ["recycle_gan", "cycle_gan"]]},
+        r"^compare: expected each pair once, got \['recycle_gan', 'cycle_gan'\] twice\.",
+    ),
     "no seeds": ({"seeds": 0}, r"^seeds: expected how many seeds, at least 1, or a list of them, got 0\."),
     "same seeds": ({"seeds": [1, 1]}, r"^seeds: expected each seed once, got \[1, 1\]\."),
     "metric": ({"metrics": ["settle"]}, r"^Unknown metric 'settle'\. Did you mean 'settled'\?"),
@@ -140,6 +153,7 @@ def test_the_folder_of_a_grid_takes_more_cells_and_nothing_else(tmp_path):
         "no seed 1": {"seeds": 1},
         "no 'recycle_gan' among the variants": {"variants": ["cycle_gan"]},
         "score_every 2 instead of 1": {"score_every": 2},
+        "no comparison of cycle_gan and recycle_gan": {"compare": []},
         "variants.cycle_gan.model.warm_up 1": {"variants": {"cycle_gan": {"warm_up": 1}, "recycle_gan": {}}},
     }
     for message, changes in refused.items():
@@ -147,6 +161,32 @@ def test_the_folder_of_a_grid_takes_more_cells_and_nothing_else(tmp_path):
             begin(grid(**{"seeds": 2, **changes}), tmp_path, write=True)
         assert message in str(caught.value)
     assert (tmp_path / "grid.json").read_bytes() == written
+
+
+def test_a_damaged_grid_file_tells_the_way_on(tmp_path):
+    begin(grid(), tmp_path, write=True)
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "results.json").write_text("{}")
+    (tmp_path / "grid.json").write_text('{"base":')
+    with pytest.raises(
+        ValueError, match=r"grid\.json: expected JSON, .* the cells there are still gone on with: remove"
+    ):
+        begin(grid(), tmp_path)
+    (tmp_path / "grid.json").unlink()
+    (tmp_path / ".grid.json.part").write_text("")
+    begin(grid(), tmp_path, write=True)
+    assert (tmp_path / "grid.json").is_file()
+
+
+def test_what_misleads_alone_is_not_measured_alone():
+    assert grid(metrics=["warping_error"]).metrics == ("warping_error", "masked_share", "sharpness_ratio")
+
+
+def test_a_folder_where_a_file_shall_be_is_refused_before_the_work(tmp_path):
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "results.json").mkdir()
+    with pytest.raises(FileExistsError, match="which holds other files"):
+        begin(grid(), tmp_path)
 
 
 def test_a_folder_of_other_files_is_refused(tmp_path):

@@ -6,8 +6,9 @@ import pytest
 from evaluation.ablation.small import GRID, grid, result, settled
 
 from vtrans.evaluation.ablation import Grid
+from vtrans.evaluation.ablation.latex import latex
 from vtrans.evaluation.ablation.summary import summarise
-from vtrans.evaluation.ablation.tables import latex, markdown, tables_of
+from vtrans.evaluation.ablation.tables import markdown, tables_of
 
 RIGHT, WRONG, HALF = (0.95, 0.97), (0.02, 0.05), (0.95, 0.5)
 
@@ -54,7 +55,9 @@ def test_a_diverged_cell_is_not_right_and_has_no_value():
     world = found["worlds"]["motion_keyed"]
     assert world["outcomes"]["settled"]["variants"]["a"]["right"] == 1
     assert world["numbers"]["settled/x"]["variants"]["a"]["values"] == {"0": 0.95, "1": None}
-    assert "Diverged, and counted as not right: motion_keyed, a, seed 1." in found["notes"]
+    assert any(note.startswith("Diverged: motion_keyed, a, seed 1. It counts as not right") for note in found["notes"])
+    tables = {table.caption: table for table in tables_of(found)["motion_keyed"]}
+    assert tables["Median over the seeds (least to greatest)"].rows[0][1] == "0.950 (0.950 to 0.950), 1 of 2 seeds"
 
 
 def test_what_did_not_begin_alike_is_named():
@@ -67,7 +70,32 @@ def test_what_did_not_begin_alike_is_named():
         matched = found["worlds"]["motion_keyed"]["matched"]
         assert matched["weights"]["G_X"]["others"] == others and matched["clips"]["others"] == others
         words = markdown(found)
-        assert ("G_X of b and of a" in words) == ("Other clips were seen by b than by a" in words) == bool(others)
+        assert ("G_X with others in b than in a" in words) == ("on other clips: b than a" in words) == bool(others)
+
+
+def test_what_was_measured_on_other_clips_is_not_called_comparable():
+    line = {"settled/y": 0.5, "settled/x": 0.5}
+    cells = [result("a", 0, line), result("b", 0, line, held_out="others")]
+    words = markdown(summarise(Grid.of({**GRID, "variants": {n: {"recipe": "gan"} for n in "ab"}}), cells))
+    assert "Measured on other held-out clips, and so not comparable: b than a." in words
+
+
+def test_a_cell_that_ended_early_stays_as_it_was_and_lost_points_are_told():
+    early = result("a", 0, {"settled/y": 0.95, "settled/x": 0.95})
+    late = result("a", 1, *[{"settled/y": 0.95, "settled/x": 0.95}] * 3)
+    del late["curve"][1]
+    grid = Grid.of({**GRID, "variants": {"a": {"recipe": "gan"}}, "seeds": 2, "budget": {"steps": 3, "batch": 1}})
+    found = summarise(grid, [early, late])
+    rates = found["worlds"]["motion_keyed"]["outcomes"]["settled"]["over_steps"]["a"]
+    assert rates == [{"step": 1, "right": 1.0}, {"step": 3, "right": 1.0}]
+    assert any("Points of the curve are missing of motion_keyed, a, seed 1:" in note for note in found["notes"])
+    assert any("Ended by a callback" in note and "seed 0" in note for note in found["notes"])
+
+
+def test_one_direction_alone_is_no_outcome():
+    cells = [result("a", 0, {"settled/y": 0.95})]
+    found = summarise(Grid.of({**GRID, "variants": {"a": {"recipe": "gan"}}}), cells)
+    assert found["worlds"]["motion_keyed"]["outcomes"]["settled"]["variants"]["a"]["undecided"] == 1
 
 
 def test_cells_of_other_versions_or_machines_are_noted():
@@ -92,14 +120,17 @@ def test_the_tables_of_two_outcomes_count_instead_of_averaging():
 
 def test_the_tables_of_other_metrics_have_paired_differences():
     cells = [
-        result(variant, seed, {"psnr/y": value + seed}, world="shapes")
+        result(variant, seed, {"psnr/y": value + seed, "l1/y": 0.5, "masked_share/y": 0.1}, world="shapes")
         for variant, value in (("a", 20.0), ("b", 22.5))
         for seed in range(2)
     ]
     content = {**GRID, "worlds": ["shapes"], "variants": {"a": {"recipe": "gan"}, "b": {"recipe": "gan"}}, "seeds": 2}
     found = summarise(Grid.of({**content, "metrics": None}), cells)
     tables = {table.caption: table for table in tables_of(found)["shapes"]}
-    assert tables["Paired differences of psnr/y"].rows == (("b less a", "+2.50", "2.50 to 2.50", "0.500", "0.500"),)
+    assert tables["Paired differences"].rows == (
+        ("psnr/y (dB) ↑: b less a", "+2.50", "+2.50 to +2.50", "0.500", "0.500", "2"),
+        ("l1/y ↓: b less a", "+0.000", "+0.000 to +0.000", "1.000", "1.000", "2"),
+    )
     assert tables["Median over the seeds (least to greatest)"].rows[0][:2] == (
         "psnr/y (dB) ↑",
         "20.50 (20.00 to 21.00)",
@@ -119,10 +150,26 @@ def test_markdown_and_latex_hold_every_value_and_are_well_formed():
         assert rows and all(row.replace(r"\&", "").count("&") == columns - 1 for row in rows)
 
 
+def test_latex_has_the_notes_and_breaks_long_tables():
+    cells = [
+        result(
+            variant, seed, {f"{name}/{to}": 0.5 for name in ("psnr", "ssim", "l1", "cycle", "recycle") for to in "xy"}
+        )
+        for variant in "abcde"
+        for seed in range(2)
+    ]
+    cells[0]["status"] = "diverged"
+    tex = latex(summarise(Grid.of({**GRID, "variants": {n: {"recipe": "gan"} for n in "abcde"}, "seeds": 2}), cells))
+    assert (
+        "Diverged: motion\\_keyed, a, seed 0." in tex and "descriptive" in tex and r"\paragraph{motion\_keyed.}" in tex
+    )
+    assert tex.count(r"\begin{longtable}") == tex.count(r"\end{longtable}") == 2  # differences, and every seed
+
+
 def test_the_summary_is_plain_json():
     found = settled({"a": [RIGHT], "b": [WRONG]})
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert found["format"] == 1 and Grid.of(found["grid"]) == Grid.of(found["grid"])
+    assert found["format"] == 1 and Grid.of(found["grid"]).plain() == found["grid"]
 
 
 def test_a_comparison_says_what_was_changed():

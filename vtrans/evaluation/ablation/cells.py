@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from vtrans.data import batches, frames_to_tensor, write_video
 from vtrans.data.tensors import Frames
 from vtrans.errors import refusal
 from vtrans.evaluation.ablation.grid import Cell
-from vtrans.evaluation.ablation.held_out import SIDES, HeldOut, as_frames
+from vtrans.evaluation.ablation.held_out import SIDES, HeldOut, Side, as_frames
 from vtrans.evaluation.ablation.machine import machine
 from vtrans.evaluation.ablation.metrics import metrics, possible
+from vtrans.model import TranslationModel
 from vtrans.objective import StepReport
 from vtrans.training.averages import averaged
 from vtrans.training.callbacks import Callback, Run
@@ -32,6 +34,15 @@ from vtrans.training.run_folder import RunFolder, versions
 from vtrans.training.trainer import Outcome, train
 
 RESULT = "result.json"
+_TEXTS = ("world", "variant", "digest", "status", "message", "first_batch", "held_out")
+_MAPPINGS = ("video", "initial", "objective", "parameters", "data", "machine", "versions")
+_NOTED: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(_TEXTS, str),
+    **dict.fromkeys(_MAPPINGS, dict),
+    **dict.fromkeys(("seed", "steps"), int),
+    "seconds": (int, float),
+    "curve": list,
+}
 VIDEO_FRAMES, VIDEO_RATE, VIDEO_SIDE = 24, 8, 128
 _SCORE, _SPENT = "score/", "seconds.txt"
 
@@ -52,6 +63,8 @@ class Scoring(Callback):
 
     def __init__(self, held_out: HeldOut, names: Sequence[str], every: int) -> None:
         self._held_out, self._every = held_out, every
+        self._began: float | None = None
+        self._before = 0.0
         self._metrics = {name: metrics.create(name) for name in names}
         for name, metric in self._metrics.items():
             why = metric.why_not(held_out)
@@ -60,10 +73,26 @@ class Scoring(Callback):
                 data = held_out.prepared.clips_x.source.name
                 raise ValueError(refusal("metrics", allowed=f"metrics for {data}", got=f"{name}: {why}", fix=fix))
 
+    @property
+    def seconds(self) -> float:
+        """How long the run took, without steps that a kill undid; 0 if it has not begun."""
+        return 0.0 if self._began is None else self._before + time.monotonic() - self._began
+
+    def on_start(self, run: Run) -> None:
+        self._began, self._before = time.monotonic(), _spent(run.folder.path) if run.done else 0.0
+
+    def on_checkpoint(self, run: Run, checkpoint: Path) -> None:
+        replace_text(run.folder.path / _SPENT, f"{self.seconds:.1f}\n")
+
     def on_step(self, run: Run, report: StepReport) -> None:
-        if run.due(self._every):
+        if run.due(self._every) or run.stopping:
             with averaged(run.average):
                 run.numbers.update({f"{_SCORE}{name}": value for name, value in self.measure().items()})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The metrics."""
+        return tuple(self._metrics)
 
     def measure(self) -> dict[str, float]:
         """The numbers for the present weights, by names such as ``settled/y``."""
@@ -116,24 +145,30 @@ def run_cell(cell: Cell, folder: Path, names: Sequence[str] | None, score_every:
         ValueError: The folder holds another run.
     """
     if finished(cell, folder) is not None:
-        _tidy(folder)
         return None
     prepared = prepare(cell.settings)
     held_out = HeldOut(prepared)
     scoring = Scoring(held_out, names or possible(held_out), score_every)
     start = {"initial": weight_digests(prepared), "first_batch": _first_batch(prepared)}
-    began, diverged, outcome = time.monotonic(), "", Outcome(0)
+    diverged = ""
     try:
         outcome = train(prepared, folder, resume="auto", hooks=[scoring])
     except FloatingPointError as error:
         diverged = str(error.__cause__ or error)
-    finally:
-        spent = time.monotonic() - began + _spent(folder)
-        if folder.is_dir():
-            replace_text(folder / _SPENT, f"{spent:.1f}\n")
+        outcome = Outcome(getattr(error.__cause__, "step", 0))
+    except ValueError as error:
+        raise ValueError(f"{error} To train this cell alone anew, remove {folder}.") from error
     if outcome.signal is not None:
         return outcome.signal
-    frames = 0 if diverged else write_videos(prepared, held_out, folder)
+    curve, frames = _curve(folder), 0
+    if not diverged:
+        # With averages of the weights these are what is saved.
+        saved = TranslationModel.from_pretrained(str(folder / "model")).to(prepared.devices.device)
+        held_out = HeldOut(replace(prepared, model=saved))
+        if not curve or curve[-1]["step"] != outcome.done:
+            final = Scoring(held_out, list(scoring.names), 1).measure()
+            curve.append({"step": outcome.done, **final})
+        frames = write_videos(held_out, folder)
     result = {
         "world": cell.world,
         "variant": cell.variant,
@@ -142,9 +177,10 @@ def run_cell(cell: Cell, folder: Path, names: Sequence[str] | None, score_every:
         "status": "diverged" if diverged else "finished",
         "message": diverged,
         "steps": outcome.done,
-        "seconds": round(spent, 1),
-        "curve": _curve(folder),
+        "seconds": round(scoring.seconds or _spent(folder), 1),
+        "curve": curve,
         "video": {"frames": frames, "rate": VIDEO_RATE, "paired": held_out.paired},
+        "held_out": held_out.digest,
         **start,
         "objective": _objective(prepared),
         "parameters": {n: sum(p.numel() for p in net.parameters()) for n, net in prepared.model.networks.items()},
@@ -154,7 +190,7 @@ def run_cell(cell: Cell, folder: Path, names: Sequence[str] | None, score_every:
     }
     folder.mkdir(parents=True, exist_ok=True)  # a run that breaks off at once takes its folder with it
     replace_text(folder / RESULT, json.dumps(result, indent=1) + "\n")
-    _tidy(folder)
+    tidy(folder)
     return None
 
 
@@ -167,9 +203,16 @@ def finished(cell: Cell, folder: Path) -> dict[str, Any] | None:
     file = folder / RESULT
     if not file.is_file():
         return None
-    result = read_json(file)
-    if result.get("digest") != cell.digest:
-        allowed, fix = "the result of this cell's settings", "Pass another --out"
+    again = f"To train this cell alone anew, remove {folder}"
+    try:
+        result = read_json(file)
+    except ValueError as error:
+        raise ValueError(f"{error} {again}.") from error
+    missing = [name for name, kind in _NOTED.items() if not isinstance(result.get(name), kind)]
+    if missing:
+        raise ValueError(refusal(str(file), allowed=f"{missing[0]} of a cell", got="none", fix=again))
+    if result["digest"] != cell.digest:
+        allowed, fix = "the result of this cell's settings", f"Pass another --out. {again}"
         raise ValueError(refusal(str(file), allowed=allowed, got="that of others", fix=fix))
     return result
 
@@ -183,7 +226,7 @@ def weight_digests(prepared: Preparation) -> dict[str, str]:
     return found
 
 
-def write_videos(prepared: Preparation, held_out: HeldOut, folder: Path) -> int:
+def write_videos(held_out: HeldOut, folder: Path) -> int:
     """Writes a held-out clip and its translation in both directions: ``x.mp4``, ``to_y.mp4``, ``y.mp4``, ``to_x.mp4``.
 
     The clip is the same for every model of a world and a seed.
@@ -191,13 +234,12 @@ def write_videos(prepared: Preparation, held_out: HeldOut, folder: Path) -> int:
     Returns:
         How many frames it has.
     """
-    frames: Mapping[str, Frames] = {side: held_out.frames[side][0] for side in SIDES}
+    frames: Mapping[Side, Frames] = {side: held_out.frames[side][0] for side in SIDES}
     if held_out.world is not None:
         x, y = held_out.world.pairs(1, VIDEO_FRAMES)
         frames = {"x": x[0], "y": y[0]}
-    for side, other in (("x", "y"), ("y", "x")):
-        given = frames_to_tensor(frames[other]).to(prepared.devices.device)
-        made = as_frames(prepared.model.translate(given, to=side).cpu())
+    for side, other in zip(SIDES, reversed(SIDES), strict=True):
+        made = as_frames(held_out.translate(frames_to_tensor(frames[other]), side))
         for name, clip in ((f"{side}.mp4", frames[side]), (f"to_{side}.mp4", made)):
             write_video(folder / name, _shown(clip), rate=VIDEO_RATE, overwrite=True)
     return len(frames["x"])
@@ -267,7 +309,7 @@ def _spent(folder: Path) -> float:
         return 0.0
 
 
-def _tidy(folder: Path) -> None:
+def tidy(folder: Path) -> None:
     """Removes what only a resume needs."""
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     (folder / _SPENT).unlink(missing_ok=True)

@@ -12,6 +12,8 @@ from vtrans.evaluation.ablation.tables import shown
 MOST_BYTES = 12_000_000
 """Videos that a report holds; of further seeds they stay in the folders of the cells."""
 
+VIDEOS = ("x.mp4", "y.mp4", "to_x.mp4", "to_y.mp4")
+
 Clips = dict[str, dict[str, Any]]
 
 
@@ -63,7 +65,7 @@ def _of_seed(
     source: Path | None = None
     for variant in results["grid"]["variants"]:
         folder = folders.get((world, variant, seed))
-        if folder is not None and (folder / "to_y.mp4").is_file() and (folder / "to_x.mp4").is_file():
+        if folder is not None and all((folder / name).is_file() for name in VIDEOS):
             source = source or folder
             notes = {to: _note(results, cells[world, variant, seed], world, to) for to in ("x", "y")}
             made.append(

@@ -15,6 +15,7 @@ import vtrans
 from vtrans.data import worlds as known_worlds
 from vtrans.errors import refusal, unknown
 from vtrans.evaluation.ablation.metrics import metrics as known_metrics
+from vtrans.evaluation.ablation.metrics import with_those_beside
 from vtrans.evaluation.ablation.settings import BASE, merged, nested, settings_of
 from vtrans.training.settings import TrainingSettings
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 _BUDGET = ("steps", "batch")
+_WORLD = (
+    *("world", "world_options", "x", "y", "edges_of", "layout", "held_out", "paired"),
+    *("size", "channels", "palette", "cuts", "on_error"),
+)
 FREE = ("device", "threads", "compile", "optimizer", "recompute", "checkpoint_every", "log_every", "keep_last")
 """What decides where and how a cell is computed, and nothing about what."""
 
@@ -97,7 +102,11 @@ class Grid:
         for name in content:
             if name not in _PARTS:
                 raise ValueError(unknown("part of a grid:", name, _PARTS))
-        base = merged(BASE, nested("base", content.get("base") or {}), _budget(content.get("budget") or {}))
+        given = nested("base", content.get("base") or {})
+        if "seed" in given:
+            fix = "Set seeds of the grid"
+            raise ValueError(refusal("base: seed", allowed="none", got=given["seed"], fix=fix))
+        base = merged(BASE, given, _budget(content.get("budget") or {}))
         variants = _variants(content.get("variants"))
         every = content.get("score_every")
         most = _whole("budget: steps", base["steps"])
@@ -179,6 +188,7 @@ def _variants(given: object) -> dict[str, dict[str, Any]]:
     found = {}
     for name, changes in listed.items():
         own = _without_budget(f"variant {name!r}", nested(f"variant {name!r}", changes or {}))
+        _same_data(f"variant {name!r}", own.get("data", {}))
         found[name] = own if "recipe" in own else {"recipe": name, **own}
         if found[name]["recipe"] not in vtrans.recipes:
             raise ValueError(unknown("recipe", found[name]["recipe"], vtrans.recipes))
@@ -213,6 +223,13 @@ def _without_budget(where: str, changes: dict[str, Any]) -> dict[str, Any]:
     return changes
 
 
+def _same_data(where: str, changes: Mapping[str, Any]) -> None:
+    for name in changes:
+        if name in _WORLD:
+            why, fix = "What is measured on other data cannot be compared", "Vary it among the worlds"
+            raise ValueError(refusal(f"{where}: data.{name}", allowed="none", got=changes[name], why=why, fix=fix))
+
+
 def _budget(given: object) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         raise TypeError(refusal("budget", allowed="{steps: …, batch: …}", got=repr(given)))
@@ -242,19 +259,21 @@ def _metrics(given: object) -> tuple[str, ...] | None:
     for name in given:
         if name not in known_metrics:
             raise ValueError(unknown("metric", name, known_metrics))
-    return tuple(given)
+    return with_those_beside(given)
 
 
 def _pairs(given: object, variants: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     if given is None:
         return tuple(combinations(variants, 2))
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     for pair in given if isinstance(given, Sequence) else [given]:
         if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2 or pair[0] == pair[1]:
             raise ValueError(refusal("compare", allowed="pairs of variants, such as [[a, b]]", got=repr(pair)))
         for name in pair:
             if name not in variants:
                 raise ValueError(unknown("variant in compare:", name, variants))
+        if {*pair} in map(set, pairs):
+            raise ValueError(refusal("compare", allowed="each pair once", got=f"{list(pair)} twice"))
         pairs.append((str(pair[0]), str(pair[1])))
     return tuple(pairs)
 

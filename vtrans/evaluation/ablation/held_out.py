@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from vtrans.data import frames_to_tensor, worlds
+from vtrans.data import frames_to_tensor, shots, worlds
 from vtrans.data.tensors import Frames, tensor_to_frames
 from vtrans.data.worlds import Motion, World
 from vtrans.errors import refusal
 from vtrans.evaluation.flow import estimate_motion
 from vtrans.evaluation.translations import recycled
 from vtrans.training.preparation import Preparation
+from vtrans.training.sources import first_clips, resolved
 
 Side = Literal["x", "y"]
 SIDES: tuple[Side, Side] = ("x", "y")
-CLIPS = 8
-"""Held-out clips of each domain that are looked at, where the data are no world."""
 
 
 class HeldOut:
@@ -42,21 +43,28 @@ class HeldOut:
         self.world = _world(prepared)
         self.paired = prepared.pairs is not None
         self.frames: dict[Side, Frames] = {}
-        self.clips: dict[Side, Tensor] = {}
         if prepared.pairs is not None:
             self.frames = dict(zip(SIDES, prepared.pairs, strict=True))
-            self.clips = {s: torch.stack([frames_to_tensor(clip) for clip in f]) for s, f in self.frames.items()}
         elif prepared.held_out:
+            data = resolved(prepared.settings.data)
             for side in SIDES:
-                clips = prepared.held_out[side]
-                self.clips[side] = torch.stack([clips.clip(0, number) for number in range(min(CLIPS, len(clips)))])
-                self.frames[side] = as_frames(self.clips[side])
+                source = prepared.held_out[side].source
+                self.frames[side] = first_clips(shots(source) if data.cuts else source, data)
         else:
             fix = "Set data: held_out, such as 0.1, or use a world"
             raise ValueError(refusal("data", allowed="clips that are held out, to measure on", got="none", fix=fix))
+        self.clips = {s: torch.stack([frames_to_tensor(clip) for clip in f]) for s, f in self.frames.items()}
         self._motions: dict[Side, list[Motion]] = {}
         self._made: dict[Side, Tensor] = {}
         self._recycled: dict[Side, float | None] = {}
+
+    @property
+    def digest(self) -> str:
+        """Tells whether two runs are measured on the same clips."""
+        digest = hashlib.sha256()
+        for side in SIDES:
+            digest.update(f"{self.frames[side].shape}".encode() + np.ascontiguousarray(self.frames[side]).tobytes())
+        return digest.hexdigest()[:16]
 
     def forget(self) -> None:
         """Drops the translations: the weights have changed."""
@@ -66,7 +74,7 @@ class HeldOut:
     def translated(self, to: Side) -> Tensor:
         """The clips of the other domain, translated into this one."""
         if to not in self._made:
-            self._made[to] = self._translate(self.clips["y" if to == "x" else "x"], to)
+            self._made[to] = self.translate(self.clips["y" if to == "x" else "x"], to)
         return self._made[to]
 
     def motions(self, side: Side) -> list[Motion]:
@@ -83,7 +91,7 @@ class HeldOut:
 
     def cycle_error(self, side: Side) -> float:
         """Mean absolute difference of clips and their translation there and back; frames in [-1, 1]."""
-        back = self._translate(self.translated("y" if side == "x" else "x"), side)
+        back = self.translate(self.translated("y" if side == "x" else "x"), side)
         return float((back - self.clips[side]).abs().mean())
 
     def recycle_error(self, side: Side) -> float | None:
@@ -100,7 +108,8 @@ class HeldOut:
             self._recycled[side] = sum(errors) / len(errors)
         return self._recycled[side]
 
-    def _translate(self, clips: Tensor, to: Side) -> Tensor:
+    def translate(self, clips: Tensor, to: Side) -> Tensor:
+        """Frames of the other domain, translated into this one."""
         return self.prepared.model.translate(clips.to(self.prepared.devices.device), to=to).cpu()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ from vtrans.data.palettes import Palette
 from vtrans.data.tensors import Frames
 from vtrans.data.worlds import pairing_share
 from vtrans.data.worlds.motion_keyed import MotionKeyed
-from vtrans.evaluation.ablation.held_out import HeldOut, Side, as_frames
+from vtrans.evaluation.ablation.held_out import SIDES, HeldOut, Side, as_frames
 from vtrans.evaluation.scores import l1, psnr, ssim
 from vtrans.evaluation.segmentation import Confusion
 from vtrans.evaluation.temporal import sharpness, warping_error
@@ -27,18 +28,20 @@ class Metric(ABC):
 
     Attributes:
         title: What it is, in a few words.
-        better: Which values are better.
+        better: Which values are better; empty for what says nothing of the model.
         unit: Its unit, empty for none.
         digits: Digits after the point that are shown.
         limits: Of a metric whose outcomes are two: a cell is wrong up to the first number and right from the second on,
             and undecided between them.
+        beside: Metrics without which it would mislead: they are measured with it.
     """
 
     title: ClassVar[str]
-    better: ClassVar[Literal["higher", "lower", "near 1"]]
+    better: ClassVar[Literal["higher", "lower", "near 1", ""]]
     unit: ClassVar[str] = ""
     digits: ClassVar[int] = 3
     limits: ClassVar[tuple[float, float] | None] = None
+    beside: ClassVar[tuple[str, ...]] = ()
 
     def why_not(self, held_out: HeldOut) -> str:
         """Why it can't be measured on these data, in words; empty if it can."""
@@ -170,20 +173,38 @@ class L1(WithTruth):
         return l1(held_out.translated(to), held_out.clips[to])
 
 
+class OverTime(Metric):
+    """A metric of clips in motion."""
+
+    def why_not(self, held_out: HeldOut) -> str:
+        shortest = min(clips.shape[1] for clips in held_out.clips.values())
+        return "" if shortest > 1 else "its held-out clips have a single frame"
+
+
 @metrics.register("warping_error")
-class WarpingError(Metric):
+class WarpingError(OverTime):
     """Change of translated frames along the motion of their source, where it stays in sight; blur lowers it."""
 
     title = "warping error"
     better = "lower"
-
-    def why_not(self, held_out: HeldOut) -> str:
-        return "" if held_out.clips["x"].shape[1] > 1 else "its held-out clips have a single frame"
+    beside = ("masked_share", "sharpness_ratio")
 
     def measure(self, held_out: HeldOut, to: Side) -> float | None:
         motions = held_out.motions("y" if to == "x" else "x")
         steps = [warping_error(clip, m) for clip, m in zip(held_out.translated(to), motions, strict=True)]
         return float(torch.cat(steps).nanmean())
+
+
+@metrics.register("masked_share")
+class MaskedShare(OverTime):
+    """The share of the source's pixels that do not stay in sight, which the warping error leaves out."""
+
+    title = "share of pixels out of sight"
+    better = ""
+
+    def measure(self, held_out: HeldOut, to: Side) -> float | None:
+        motions = held_out.motions("y" if to == "x" else "x")
+        return float(np.mean([motion.occluded.mean() for motion in motions]))
 
 
 @metrics.register("sharpness_ratio")
@@ -220,6 +241,16 @@ class RecycleError(Metric):
         return held_out.recycle_error(to)
 
 
+def with_those_beside(names: Sequence[str]) -> tuple[str, ...]:
+    """Metrics, each followed by those that are measured with it.
+
+    Example:
+        >>> with_those_beside(["psnr", "warping_error"])
+        ('psnr', 'warping_error', 'masked_share', 'sharpness_ratio')
+    """
+    return tuple(dict.fromkeys(found for name in names for found in (name, *metrics.create(name).beside)))
+
+
 def possible(held_out: HeldOut) -> list[str]:
     """The metrics that can be measured on these data."""
     return [name for name in metrics if not metrics.create(name).why_not(held_out)]
@@ -230,7 +261,7 @@ def outcome(limits: tuple[float, float], shares: npt.ArrayLike) -> str:
 
     Args:
         limits: See :class:`Metric`.
-        shares: Its numbers, one or more.
+        shares: Its numbers, one of each direction.
 
     Returns:
         ``"right"`` or ``"wrong"``, if all directions are; else ``"undecided"``.
@@ -240,7 +271,7 @@ def outcome(limits: tuple[float, float], shares: npt.ArrayLike) -> str:
         ('right', 'undecided', 'wrong')
     """
     found = np.asarray(shares, dtype=float)
-    if not found.size or np.isnan(found).any():
+    if found.size < len(SIDES) or np.isnan(found).any():
         return "undecided"
     if found.min() >= limits[1]:
         return "right"

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from vtrans.evaluation.ablation.cells import finished
 from vtrans.evaluation.ablation.grid import Cell, Grid
+from vtrans.evaluation.ablation.latex import latex
+from vtrans.evaluation.ablation.plan_file import OUTPUTS
 from vtrans.evaluation.ablation.report import report
 from vtrans.evaluation.ablation.summary import summarise
-from vtrans.evaluation.ablation.tables import latex, markdown
+from vtrans.evaluation.ablation.tables import markdown
 from vtrans.training.manifest import replace_text
 
 
@@ -33,13 +35,8 @@ def write_outputs(grid: Grid, out: Path, cells: Sequence[tuple[Cell, Path]]) -> 
         results.append(result)
     summary = summarise(grid, results)
     folders = {(cell.world, cell.variant, str(cell.seed)): folder for cell, folder in cells}
-    texts = {
-        "results.json": json.dumps(summary, indent=1) + "\n",
-        "table.md": markdown(summary),
-        "table.tex": latex(summary),
-        "report.html": report(summary, folders),
-    }
-    for name, text in texts.items():
+    numbers = json.dumps(summary, indent=1) + "\n"
+    for name, text in zip(OUTPUTS, (numbers, markdown(summary), latex(summary), report(summary, folders)), strict=True):
         replace_text(out / name, text)
     print(f"\n{markdown(summary).partition('**Every seed**')[0].rstrip()}\n")
     for name, what in (

@@ -13,12 +13,14 @@ from vtrans.training.manifest import read_json, replace_text
 from vtrans.training.run_folder import differences
 
 NAME = "grid.json"
+CELLS = "cells"
+OUTPUTS = ("results.json", "table.md", "table.tex", "report.html")
 
 
 def begin(grid: Grid, out: Path, *, write: bool = False) -> None:
     """Compares a grid with the one that its folder holds, if any; and notes it there when told to.
 
-    Worlds, variants and seeds may be added. None may be left out: a report shows all that was run.
+    Worlds, variants, seeds and pairs to compare may be added. None may be left out: a report shows all that was run.
 
     Args:
         grid: The grid.
@@ -31,15 +33,25 @@ def begin(grid: Grid, out: Path, *, write: bool = False) -> None:
     """
     file = out / NAME
     if file.is_file():
-        found = _differences(read_json(file), grid.plain())
+        try:
+            before = read_json(file)
+        except ValueError as error:
+            raise ValueError(f"{error} Without it the cells there are still gone on with: remove it.") from error
+        found = _differences(before, grid.plain())
         if found:
             allowed, fix = "the grid that it was begun with, or more cells of it", "Pass the same, or another --out"
             raise ValueError(refusal(f"grid {out}", allowed=allowed, got="; ".join(found), fix=fix))
-    elif any(path.name != ".lock" for path in out.iterdir()):
+    elif _others(out) or any((out / name).is_dir() for name in OUTPUTS):
         got, fix = f"{out}, which holds other files", "Pass another --out"
         raise FileExistsError(refusal("out", allowed="a new or empty folder, or that of a grid", got=got, fix=fix))
     if write:
         replace_text(file, json.dumps(grid.plain(), indent=1) + "\n")
+
+
+def _others(out: Path) -> set[str]:
+    """What a folder holds beside what a grid leaves there."""
+    names = {path.name for path in out.iterdir() if not path.name.endswith(".part")} - {".lock"}
+    return names - {CELLS, *OUTPUTS} if CELLS in names else names
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -53,4 +65,9 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
             else:
                 found.append(f"no {name!r} among the {part}")
     missing = [str(seed) for seed in before.get("seeds", []) if seed not in now["seeds"]]
-    return found + ([f"no seed {', '.join(missing)}"] if missing else [])
+    dropped = [" and ".join(pair) for pair in before.get("compare", []) if pair not in now["compare"]]
+    return (
+        found
+        + ([f"no seed {', '.join(missing)}"] if missing else [])
+        + ([f"no comparison of {', of '.join(dropped)}"] if dropped else [])
+    )

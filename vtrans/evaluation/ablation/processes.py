@@ -6,6 +6,7 @@ import importlib
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import wait
@@ -65,7 +66,7 @@ def run_beside(
         ValueError: A cell failed; it is named with the reason.
     """
     context = multiprocessing.get_context("spawn")
-    waiting, running, asked = list(cells), dict[int, tuple[BaseProcess, Job]](), set[int | None]()
+    waiting, running, asked = list(cells), dict[int, tuple[BaseProcess, Job, int]](), set[int | None]()
     failure, number = "", None
     with Interruption() as interruption:
         while running or (waiting and not failure and number is None):
@@ -75,10 +76,11 @@ def run_beside(
                 place = next(free for free in range(places) if free not in running)
                 made = job(waiting.pop(0), place)
                 process = context.Process(target=_in_process, args=(made,))
+                said = made.log.stat().st_size if made.log.is_file() else 0
                 process.start()
-                running[place] = (process, made)
-            wait([process.sentinel for process, _ in running.values()], timeout=0.5)
-            for place, (started, made) in list(running.items()):
+                running[place] = (process, made, said)
+            wait([process.sentinel for process, *_ in running.values()], timeout=0.5)
+            for place, (started, made, said) in list(running.items()):
                 if started.is_alive():
                     if stopping and started.pid not in asked:
                         asked.add(started.pid)
@@ -91,7 +93,7 @@ def run_beside(
                 elif not stopping and code > 128:
                     number = code - 128
                 elif not stopping:
-                    failure = f"{made.cell.name} failed: {_last_words(made)}"
+                    failure = f"{made.cell.name} failed: {_last_words(made, said)}"
     if failure:
         raise ValueError(failure)
     return number
@@ -100,7 +102,8 @@ def run_beside(
 def _in_process(job: Job) -> None:
     """The body of a process: what it prints goes to a file, and its exit code tells how it went."""
     job.log.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    handle = os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the first one tells us
@@ -119,7 +122,16 @@ def _in_process(job: Job) -> None:
     os._exit(0 if number is None else 128 + number)
 
 
-def _last_words(job: Job) -> str:
-    lines = job.log.read_text(encoding="utf-8").splitlines() if job.log.is_file() else []
+def _end_with_parent() -> None:
+    """Ends a process at once if the one that started it was killed, so that the same command can go on."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _last_words(job: Job, begin: int) -> str:
+    """What a process said last, from a position in its log on."""
+    lines = job.log.read_bytes()[begin:].decode(errors="replace").splitlines() if job.log.is_file() else []
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     return errors[-1] if errors else f"see {job.log}"

@@ -10,15 +10,13 @@ from pathlib import Path
 import torch
 
 from vtrans.errors import refusal
-from vtrans.evaluation.ablation.cells import check_cell, finished, run_cell
+from vtrans.evaluation.ablation.cells import check_cell, finished, run_cell, tidy
 from vtrans.evaluation.ablation.grid import Cell, Grid
 from vtrans.evaluation.ablation.outputs import write_outputs
-from vtrans.evaluation.ablation.plan_file import begin
+from vtrans.evaluation.ablation.plan_file import CELLS, begin
 from vtrans.evaluation.ablation.processes import Job, run_beside
 from vtrans.training.devices import Devices
 from vtrans.training.run_folder import RunFolder
-
-CELLS = "cells"
 
 
 def ablate(grid: Grid, out: str | Path, *, jobs: int = 0, imports: Sequence[str] = ()) -> int:
@@ -39,10 +37,13 @@ def ablate(grid: Grid, out: str | Path, *, jobs: int = 0, imports: Sequence[str]
     """
     out, cells = Path(out), grid.cells()
     if jobs < 0:
-        raise ValueError(refusal("jobs", allowed="a whole number of at least 1", got=jobs))
+        raise ValueError(refusal("jobs", allowed="a whole number, or 0 for one on each GPU", got=jobs))
     with RunFolder(out).locked(Devices(device="cpu")):
         begin(grid, out)
         todo = [cell for cell in cells if finished(cell, _folder(out, cell)) is None]
+        for cell in cells:
+            if cell not in todo:
+                tidy(_folder(out, cell))  # of one that was stopped just after its result
         for cell in one_of_each(todo):
             check_cell(cell, grid.metrics)
         begin(grid, out, write=True)

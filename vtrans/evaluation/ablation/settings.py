@@ -29,7 +29,7 @@ BASE: dict[str, Any] = {
     "lr": 4e-4,
     "preview_every": 0,
     "trackers": [],
-    "keep_last": 1,
+    "keep_last": 2,
 }
 """What a grid's base starts from: networks and frames small enough for a CPU, and no more files than a resume needs."""
 

@@ -71,7 +71,8 @@ def sign_flip_test(differences: Sequence[float]) -> float | None:
         return None
     signs = np.array(list(product((1.0, -1.0), repeat=len(differences))))
     sums = np.abs(signs @ np.asarray(differences, dtype=float))
-    return float((sums >= sums[0] * (1 - 1e-12)).mean())
+    rounding = 1e-12 * np.abs(np.asarray(differences, dtype=float)).sum()
+    return float((sums >= sums[0] - rounding).mean())
 
 
 def clopper_pearson(successes: int, trials: int, *, confidence: float = 0.95) -> tuple[float, float]:
@@ -183,7 +184,19 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _at_least(successes: int, trials: int, p: float) -> float:
-    return math.fsum(math.comb(trials, k) * p**k * (1 - p) ** (trials - k) for k in range(successes, trials + 1))
+    if p in (0.0, 1.0):
+        return float(p == 1.0 or successes == 0)
+    all_ways = math.lgamma(trials + 1)
+    return math.fsum(
+        math.exp(
+            all_ways
+            - math.lgamma(k + 1)
+            - math.lgamma(trials - k + 1)
+            + k * math.log(p)
+            + (trials - k) * math.log1p(-p)
+        )
+        for k in range(successes, trials + 1)
+    )
 
 
 def _root(rising: Callable[[float], float]) -> float:

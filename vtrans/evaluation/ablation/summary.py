@@ -94,12 +94,14 @@ def _number(grid: Grid, results: Sequence[Result], name: str) -> dict[str, Any]:
 
 
 def _spread(values: Iterable[float | None]) -> dict[str, float | None]:
-    known = [value for value in values if value is not None]
+    given = list(values)
+    known = [value for value in given if value is not None]
+    counts: dict[str, float | None] = {"count": len(known), "seeds": len(given)}
     if not known:
-        return dict.fromkeys(("median", "least", "greatest", "lower_quartile", "upper_quartile"))
+        return {**counts, **dict.fromkeys(("median", "least", "greatest", "lower_quartile", "upper_quartile"))}
     low, median, high = np.quantile(known, [0.25, 0.5, 0.75])
-    spread = {"median": median, "least": min(known), "greatest": max(known)}
-    return {name: float(value) for name, value in {**spread, "lower_quartile": low, "upper_quartile": high}.items()}
+    spread = {"median": median, "least": min(known), "greatest": max(known), "lower_quartile": low}
+    return {**counts, **{name: float(value) for name, value in {**spread, "upper_quartile": high}.items()}}
 
 
 def _difference(grid: Grid, values: Mapping[str, Mapping[str, float | None]], pair: tuple[str, str]) -> dict[str, Any]:
@@ -113,6 +115,7 @@ def _difference(grid: Grid, values: Mapping[str, Mapping[str, float | None]], pa
         "second": pair[1],
         "changed": differences(grid.variants[pair[0]], grid.variants[pair[1]]),
         "values": found,
+        "seeds": len(values[pair[0]]),
         "mean": float(np.mean(listed)) if listed else None,
         "low": low,
         "high": high,
@@ -169,22 +172,30 @@ def _tests(found: Mapping[str, Mapping[str, str]], pair: tuple[str, str]) -> dic
 def _over_steps(
     results: Sequence[Result], variant: str, metric: str, limits: tuple[float, float]
 ) -> list[dict[str, float]]:
-    """The share of seeds that are right at each step; one that diverged is not, from then on."""
+    """The share of seeds that are right at each step; one that ended early stays as it was, and none if it diverged."""
     own = [result for result in results if result["variant"] == variant]
     steps = sorted({line["step"] for result in own for line in result["curve"]})
     rates = []
     for step in steps:
-        lines = [line for result in own for line in result["curve"] if line["step"] == step]
+        lines = [_at(result, step) for result in own]
         right = sum(_outcome(limits, line, metric) == "right" for line in lines)
         rates.append({"step": step, "right": right / len(own)})
     return rates
 
 
+def _at(result: Result, step: int) -> Mapping[str, float]:
+    """What was measured last in a cell up to a step."""
+    if result["status"] == "diverged" and step > max((line["step"] for line in result["curve"]), default=0):
+        return {}
+    return next((line for line in reversed(result["curve"]) if line["step"] <= step), {})
+
+
 def _matched(grid: Grid, results: Sequence[Result]) -> dict[str, Any]:
-    """Whether cells of a seed began with the same weights and clips, by network; with the exceptions."""
+    """Whether cells of a seed began with the same weights and clips, and were measured on the same; with exceptions."""
     roles = list(dict.fromkeys(name for result in results for name in result["initial"]))
     weights = {role: _same(grid, [(r, r["initial"].get(role)) for r in results]) for role in roles}
-    return {"weights": weights, "clips": _same(grid, [(r, r["first_batch"]) for r in results])}
+    clips, held_out = (_same(grid, [(r, r[name]) for r in results]) for name in ("first_batch", "held_out"))
+    return {"weights": weights, "clips": clips, "held_out": held_out}
 
 
 def _same(grid: Grid, digests: Sequence[tuple[Result, object]]) -> dict[str, Any]:
@@ -220,15 +231,29 @@ def _notes(grid: Grid, results: Sequence[Result]) -> list[str]:
         notes.append(
             f"{len(grid.compare)} pairs are compared: p values are given as they are, and adjusted by Holm's method."
         )
-    diverged = [f"{r['world']}, {r['variant']}, seed {r['seed']}" for r in results if r["status"] == "diverged"]
+    diverged = [_name(r) for r in results if r["status"] == "diverged"]
     if diverged:
-        notes.append(f"Diverged, and counted as not right: {'; '.join(diverged)}.")
+        notes.append(
+            f"Diverged: {'; '.join(diverged)}. It counts as not right where outcomes are counted, and has no part in "
+            "medians and differences, which say of how many seeds they are."
+        )
+    gaps = [_name(r) for r in results if r["status"] == "finished" and _missing(r, grid.score_every)]
+    if gaps:
+        notes.append(f"Points of the curve are missing of {'; '.join(gaps)}: lines of its metrics.jsonl were lost.")
     short = [r for r in results if r["status"] == "finished" and r["steps"] < grid.base["steps"]]
     if short:
-        named = [f"{r['world']}, {r['variant']}, seed {r['seed']}" for r in short]
-        notes.append(f"Ended by a callback before the budget was spent: {'; '.join(named)}.")
+        notes.append(f"Ended by a callback before the budget was spent: {'; '.join(map(_name, short))}.")
     if len({str(r["versions"]) for r in results}) > 1:
         notes.append("Not all cells were run with the same versions; see cells in results.json.")
     if len({str({**r["machine"], "threads": None}) for r in results}) > 1:
         notes.append("Not all cells were run on the same kind of machine; see cells in results.json.")
     return notes
+
+
+def _name(result: Result) -> str:
+    return f"{result['world']}, {result['variant']}, seed {result['seed']}"
+
+
+def _missing(result: Result, every: int) -> bool:
+    """Whether the curve lacks a point at which it was measured."""
+    return not {*range(every, result["steps"] + 1, every)} <= {line["step"] for line in result["curve"]}

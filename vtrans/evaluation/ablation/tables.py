@@ -1,4 +1,4 @@
-"""The results as tables, in Markdown and LaTeX."""
+"""The results as tables, and in words; in Markdown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-ARROWS = {"higher": "↑", "lower": "↓", "near 1": "≈ 1"}
+ARROWS = {"higher": "↑", "lower": "↓", "near 1": "≈ 1", "": ""}
 NONE = "–"
 
 
@@ -42,33 +42,6 @@ def markdown(results: Mapping[str, Any]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def latex(results: Mapping[str, Any]) -> str:
-    r"""All tables as LaTeX; the document needs ``\usepackage{booktabs}``."""
-    blocks = ["% Needs \\usepackage{booktabs}. " + _escaped(budget(results)) + "."]
-    for world, tables in tables_of(results).items():
-        for table in tables:
-            body = [" & ".join(map(_escaped, row)) + r" \\" for row in table.rows]
-            caption = _escaped(f"{world}: {table.caption}. {table.note}".strip())
-            blocks.append(
-                "\n".join(
-                    [
-                        r"\begin{table}",
-                        r"\centering",
-                        rf"\caption{{{caption}}}",
-                        rf"\begin{{tabular}}{{l{'r' * (len(table.head) - 1)}}}",
-                        r"\toprule",
-                        " & ".join(map(_escaped, table.head)) + r" \\",
-                        r"\midrule",
-                        *body,
-                        r"\bottomrule",
-                        r"\end{tabular}",
-                        r"\end{table}",
-                    ]
-                )
-            )
-    return "\n\n".join(blocks) + "\n"
-
-
 def budget(results: Mapping[str, Any]) -> str:
     """The budget of a cell and the size of the grid, in words."""
     grid = results["grid"]
@@ -81,28 +54,40 @@ def budget(results: Mapping[str, Any]) -> str:
 
 
 def matched(found: Mapping[str, Any]) -> str:
-    """Whether cells of a seed began alike, in words.
+    """Whether cells of a seed began alike and were measured alike, in words.
 
     Example:
-        >>> weights = {"G_X": {"same": ["a", "b"], "others": []}, "P_X": {"same": ["a"], "others": ["b"]}}
-        >>> print(matched({"weights": weights, "clips": {"same": ["a", "b"], "others": []}}))
-        For each seed, G_X began with the same weights in all variants. Not so: P_X of b and of a. All were trained on
-        the same clips in the same order.
+        >>> both, one = {"same": ["a", "b"], "others": []}, {"same": ["a"], "others": ["b"]}
+        >>> print(matched({"weights": {"G_X": both, "P_X": one, "P_Y": one}, "clips": both, "held_out": both}))
+        For each seed, G_X began with the same weights in all variants; P_X and P_Y with others in b than in a. All were
+        trained on the same clips in the same order, and measured on the same held-out clips.
     """
-    roles = [role for role, of in found["weights"].items() if not of["others"]]
-    sentences = []
-    if roles:
-        sentences.append(f"For each seed, {', '.join(roles)} began with the same weights in all variants")
-    unlike = {role: of for role, of in found["weights"].items() if of["others"]}
-    if unlike:
-        each = [f"{role} of {', '.join(of['others'])} and of {', '.join(of['same'])}" for role, of in unlike.items()]
-        sentences.append(f"Not so: {'; '.join(each)}")
-    clips = found["clips"]
-    if clips["others"]:
-        sentences.append(f"Other clips were seen by {', '.join(clips['others'])} than by {', '.join(clips['same'])}")
+    same = [role for role, of in found["weights"].items() if not of["others"]]
+    unlike: dict[tuple[str, str], list[str]] = {}
+    for role, of in found["weights"].items():
+        if of["others"]:
+            unlike.setdefault((", ".join(of["others"]), ", ".join(of["same"])), []).append(role)
+    parts = [f"{_listed(same)} began with the same weights in all variants"] if same else []
+    parts += [f"{_listed(roles)} with others in {others} than in {of}" for (others, of), roles in unlike.items()]
+    sentences = [f"For each seed, {'; '.join(parts)}"] if parts else []
+    if found["clips"]["others"]:
+        sentences.append(f"Trained on other clips: {_apart(found['clips'])}")
     else:
         sentences.append("All were trained on the same clips in the same order")
+    if found["held_out"]["others"]:
+        sentences.append(f"Measured on other held-out clips, and so not comparable: {_apart(found['held_out'])}")
+    else:
+        sentences[-1] += ", and measured" if not found["clips"]["others"] else "; all were measured"
+        sentences[-1] += " on the same held-out clips"
     return ". ".join(sentences) + "."
+
+
+def _apart(found: Mapping[str, Sequence[str]]) -> str:
+    return f"{', '.join(found['others'])} than {', '.join(found['same'])}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def heading(name: str, facts: Mapping[str, Any]) -> str:
@@ -113,7 +98,7 @@ def heading(name: str, facts: Mapping[str, Any]) -> str:
         'psnr/y (dB) ↑'
     """
     unit = f" ({facts['unit']})" if facts["unit"] else ""
-    return f"{name}{unit} {ARROWS[facts['better']]}"
+    return f"{name}{unit} {ARROWS[facts['better']]}".rstrip()
 
 
 def shown(value: float | None, digits: int = 3, *, sign: bool = False) -> str:
@@ -141,13 +126,9 @@ def _of_world(results: Mapping[str, Any], world: str, found: Mapping[str, Any]) 
     tables = [_outcomes(facts[name], name, of) for name, of in found["outcomes"].items()]
     tables += [_medians(facts, found["numbers"])]
     tables += [_tests(name, of) for name, of in found["outcomes"].items() if of["tests"]]
-    if not found["outcomes"]:
-        first = next(iter(found["numbers"]), "").partition("/")[0]
-        tables += [
-            _differences(name, facts[first], of)
-            for name, of in found["numbers"].items()
-            if name.partition("/")[0] == first and of["differences"]
-        ]
+    compared = {name: of for name, of in found["numbers"].items() if name.partition("/")[0] not in found["outcomes"]}
+    differences = _differences(facts, compared)
+    tables += [differences] if differences.rows else []
     return [*tables, _every_seed(results["grid"]["seeds"], facts, found["numbers"])]
 
 
@@ -181,11 +162,12 @@ def _medians(facts: Mapping[str, Any], numbers: Mapping[str, Any]) -> Table:
     return Table("Median over the seeds (least to greatest)", ("number", *variants), tuple(rows), note)
 
 
-def _with_span(spread: Mapping[str, float | None], digits: int) -> str:
+def _with_span(spread: Mapping[str, Any], digits: int) -> str:
     if spread["median"] is None:
         return NONE
     median, low, high = (shown(spread[name], digits) for name in ("median", "least", "greatest"))
-    return f"{median} ({low} to {high})"
+    some = _of_all(spread["count"], spread["seeds"])
+    return f"{median} ({low} to {high})" + f", {some} seeds" * bool(some)
 
 
 def _every_seed(seeds: Sequence[int], facts: Mapping[str, Any], numbers: Mapping[str, Any]) -> Table:
@@ -215,36 +197,31 @@ def _tests(name: str, found: Mapping[str, Any]) -> Table:
     return Table(f"Pairs of variants, by outcome ({name})", head, tuple(rows), note)
 
 
-def _differences(name: str, facts: Mapping[str, Any], found: Mapping[str, Any]) -> Table:
-    digits = facts["digits"]
-    rows = [
-        (
-            f"{each['second']} less {each['first']}",
-            shown(each["mean"], digits, sign=True),
-            NONE if each["low"] is None else f"{shown(each['low'], digits)} to {shown(each['high'], digits)}",
-            probability(each["p"]),
-            probability(each["p_holm"]),
-        )
-        for each in found["differences"]
-    ]
-    head = ("pair", "mean difference", "95 % interval", "p", "Holm")
+def _differences(facts: Mapping[str, Any], numbers: Mapping[str, Any]) -> Table:
+    rows = []
+    for name, of in numbers.items():
+        kind = facts[name.partition("/")[0]]
+        digits = kind["digits"]
+        for each in of["differences"] if kind["better"] else ():
+            low, high = (shown(each[end], digits, sign=True) for end in ("low", "high"))
+            rows.append(
+                (
+                    f"{heading(name, kind)}: {each['second']} less {each['first']}",
+                    shown(each["mean"], digits, sign=True),
+                    NONE if each["low"] is None else f"{low} to {high}",
+                    probability(each["p"]),
+                    probability(each["p_holm"]),
+                    _of_all(len(each["values"]), each["seeds"]) or str(each["seeds"]),
+                )
+            )
+    head = ("number, pair", "mean difference", "95 % interval", "p", "Holm", "seeds")
     note = (
-        f"{heading(name, facts)}. Differences of the same seeds; percentile bootstrap intervals, which are too narrow "
-        "for few seeds; p by exact sign flips, two-sided; Holm adjusts it for the number of pairs."
+        "Differences of the same seeds; percentile bootstrap intervals, which are too narrow for few seeds; p by exact "
+        "sign flips, two-sided, up to 16 seeds; Holm adjusts it for the number of pairs."
     )
-    return Table(f"Paired differences of {name}", head, tuple(rows), note)
+    return Table("Paired differences", head, tuple(rows), note)
 
 
-def _escaped(text: str) -> str:
-    return "".join(_LATEX.get(c, f"\\{c}" if c in "_%&#${}" else c) for c in text)
-
-
-_LATEX = {
-    "−": "$-$",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "≈": r"$\approx$",
-    "–": "--",
-    "<": "$<$",
-    "\\": r"\textbackslash{}",
-}
+def _of_all(count: int, seeds: int) -> str:
+    """How many seeds a number is of, if not of all."""
+    return f"{count} of {seeds}" if count < seeds else ""
