@@ -45,6 +45,7 @@ def test_the_ends_of_clopper_pearson_leave_half_of_the_rest_in_each_tail(k, n):
 def test_clopper_pearson_of_all_or_none_in_closed_form():
     assert clopper_pearson(10, 10) == pytest.approx((0.025 ** (1 / 10), 1.0))
     assert clopper_pearson(0, 3) == pytest.approx((0.0, 1 - 0.025 ** (1 / 3)))
+    assert clopper_pearson(0, 5000) == pytest.approx((0.0, 1 - 0.025 ** (1 / 5000)))
 
 
 @pytest.mark.parametrize(("k", "n"), [(-1, 3), (4, 3), (0, 0)])
@@ -103,6 +104,7 @@ def test_sign_flips_are_scipys_permutation_test():
 def test_sign_flips_by_hand():
     assert sign_flip_test([1.0, 2.0]) == 0.5  # +3, −3 of ±1±2
     assert sign_flip_test([1.0, -1.0]) == 1.0
+    assert sign_flip_test([0.1, 0.2, 0.3, -0.6]) == 1.0  # 0 but for rounding: no other choice of signs is nearer
     assert sign_flip_test([]) is None and sign_flip_test([0.1] * 17) is None
 
 

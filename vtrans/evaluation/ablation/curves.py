@@ -86,10 +86,10 @@ def chart(title: str, lines: Sequence[Line], *, limits: tuple[float, float] | No
     return f'<svg role="img" aria-label="{label}" viewBox="0 0 {WIDTH} {HEIGHT}">{"".join(parts)}</svg>'
 
 
-def dots(values: Mapping[str, float | None], *, low: float, high: float, number: int) -> str:
-    """Draws every seed's value as a dot on a line from ``low`` to ``high``, with a bar at the median."""
+def dots(values: Mapping[str, float | None], *, low: float, high: float, number: int, median: bool = True) -> str:
+    """Draws every seed's value as a dot from ``low`` to ``high``, each seed at a height of its own."""
     known = {seed: value for seed, value in values.items() if value is not None}
-    width, height, edge = 160, 22, 8
+    width, height, edge = 160, 32, 8
     span = (high - low) or 1.0
 
     def place(value: float) -> float:
@@ -97,9 +97,10 @@ def dots(values: Mapping[str, float | None], *, low: float, high: float, number:
 
     words = ", ".join(f"seed {seed} {value:.3g}" for seed, value in known.items()) or "no value"
     parts = [f'<path class="grid" d="M{edge} {height / 2}H{width - edge}"/>']
-    circle = f'<circle class="c{colour(number)} dot" cx="{{:.1f}}" cy="{height / 2}" r="4"/>'
-    parts += [circle.format(place(value)) for value in known.values()]
-    if known:
+    circle = f'<circle class="c{colour(number)} dot" cx="{{:.1f}}" cy="{{:.1f}}" r="3"/>'
+    heights = np.linspace(4, height - 4, len(known)) if len(known) > 1 else [height / 2]
+    parts += [circle.format(place(value), y) for value, y in zip(known.values(), heights, strict=False)]
+    if known and median:
         middle = place(float(np.median(list(known.values()))))
         parts.append(f'<path class="median" d="M{middle:.1f} 2V{height - 2}"/>')
     return f'<svg class="dots" role="img" aria-label="{words}" viewBox="0 0 {width} {height}">{"".join(parts)}</svg>'

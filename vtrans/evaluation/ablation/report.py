@@ -65,17 +65,17 @@ def _results(results: Mapping[str, Any]) -> str:
     for world, found in results["worlds"].items():
         body.append(f"<h3>{escape(world)}</h3><p>{escape(matched(found['matched']))}</p>")
         tables = tables_of(results)[world]
-        body += [_table(table) for table in tables[: len(found["outcomes"])]]
+        body += [_table(table, world) for table in tables[: len(found["outcomes"])]]
         first = next(iter(found["numbers"]), "").partition("/")[0]
         body += [
-            _dots(name, results["metrics"][first], number)
+            _dots(name, results["metrics"][first], number, world)
             for name, number in found["numbers"].items()
             if name.partition("/")[0] == first
         ]
     return _section("results", "Results", "\n".join(body))
 
 
-def _dots(name: str, facts: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+def _dots(name: str, facts: Mapping[str, Any], found: Mapping[str, Any], world: str) -> str:
     """A table with every seed's value as a dot."""
     ends = [spread[end] for spread in found["variants"].values() for end in ("least", "greatest")]
     known = [value for value in ends if value is not None]
@@ -85,17 +85,18 @@ def _dots(name: str, facts: Mapping[str, Any], found: Mapping[str, Any]) -> str:
         span = NONE
         if spread["median"] is not None:
             span = f"{shown(spread['least'], digits)} to {shown(spread['greatest'], digits)}"
-        picture = dots(spread["values"], low=low, high=high, number=number)
+        picture = dots(spread["values"], low=low, high=high, number=number, median=not facts["limits"])
         cells = f"<td>{picture}</td><td>{shown(spread['median'], digits)}</td><td>{span}</td>"
         rows.append(f'<tr><th scope="row">{escape(variant)}</th>{cells}</tr>')
     head = (f"every seed, {shown(low, digits)} to {shown(high, digits)}", "median", "least to greatest")
-    return _framed(f"{heading(name, facts)}: {facts['title']}", "", ("variant", *head), rows)
+    return _framed(f"{heading(name, facts)}: {facts['title']}", "", ("variant", *head), rows, where=world)
 
 
 def _curves(results: Mapping[str, Any]) -> str:
     variants = list(results["grid"]["variants"])
     keys = "".join(f"<li>{key(number)}{escape(name)}</li>" for number, name in enumerate(variants))
-    body = [f'<ul class="legend">{keys}</ul><p class="quiet">Thick: the median of the seeds. Thin: every seed.</p>']
+    how = "Thick: the median of the seeds, where outcomes are not two. Thin: every seed."
+    body = [f'<ul class="legend">{keys}</ul><p class="quiet">{how}</p>']
     for world, found in results["worlds"].items():
         cells = [cell for cell in results["cells"] if cell["world"] == world]
         charts: list[tuple[str, list[Line], tuple[float, float] | None, str]] = [
@@ -107,7 +108,8 @@ def _curves(results: Mapping[str, Any]) -> str:
             facts = results["metrics"][name.partition("/")[0]]
             if name.partition("/")[0] in drawn:
                 ends = (0.0, 1.0) if facts["limits"] else None
-                charts.append((heading(name, facts), _lines(cells, variants, name), ends, facts["unit"]))
+                lines = _lines(cells, variants, name, median=not facts["limits"])
+                charts.append((heading(name, facts), lines, ends, facts["unit"]))
         figures = "".join(
             f"<figure>{chart(title, lines, limits=ends, unit=unit)}<figcaption>{escape(title)}</figcaption></figure>"
             for title, lines, ends, unit in charts
@@ -123,7 +125,8 @@ def _rates(over_steps: Mapping[str, Any], variants: list[str]) -> list[Line]:
     ]
 
 
-def _lines(cells: list[Mapping[str, Any]], variants: list[str], name: str) -> list[Line]:
+def _lines(cells: list[Mapping[str, Any]], variants: list[str], name: str, *, median: bool) -> list[Line]:
+    """Every seed's curve and their median; that of a pairing settled right or wrong would be of no run."""
     lines = []
     for number, variant in enumerate(variants):
         curves = [cell["curve"] for cell in cells if cell["variant"] == variant]
@@ -133,7 +136,8 @@ def _lines(cells: list[Mapping[str, Any]], variants: list[str], name: str) -> li
             for step, value in points:
                 at.setdefault(step, []).append(value)
         middle = [(step, _median(values)) for step, values in sorted(at.items())]
-        lines.append(Line(variant, number, middle, each if len(each) > 1 else ()))
+        several = len(each) > 1
+        lines.append(Line(variant, number, middle if median or not several else (), each if several else ()))
     return lines
 
 
@@ -147,25 +151,25 @@ def _tables(results: Mapping[str, Any]) -> str:
     for world, tables in tables_of(results).items():
         body.append(f"<h3>{escape(world)}</h3>")
         *others, every_seed = tables[len(results["worlds"][world]["outcomes"]) :]
-        body += [_table(table) for table in others]
-        body.append(f"<details><summary>{every_seed.caption}</summary>{_table(every_seed)}</details>")
+        body += [_table(table, world) for table in others]
+        body.append(f"<details><summary>{every_seed.caption}</summary>{_table(every_seed, world)}</details>")
     return _section("tables", "Tables", "\n".join(body))
 
 
-def _table(table: Table) -> str:
+def _table(table: Table, world: str) -> str:
     rows = []
     for first, *rest in table.rows:
         cells = "".join(f"<td>{escape(cell)}</td>" for cell in rest)
         rows.append(f'<tr><th scope="row">{escape(first)}</th>{cells}</tr>')
-    return _framed(table.caption, table.note, table.head, rows)
+    return _framed(table.caption, table.note, table.head, rows, where=world)
 
 
-def _framed(caption: str, note: str, head: tuple[str, ...], rows: list[str], kind: str = "") -> str:
+def _framed(caption: str, note: str, head: tuple[str, ...], rows: list[str], *, where: str, kind: str = "") -> str:
     """A table that scrolls by itself where it is too wide, also by keyboard."""
     names = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     small = f"<small>{escape(note)}</small>" if note else ""
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption, quote=True)}">'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(f"{where}: {caption}", quote=True)}">'
         f"<table{kind}><caption><span>{escape(caption)}{small}</span></caption>"
         f"<thead><tr>{names}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
@@ -184,7 +188,9 @@ def _objectives(results: Mapping[str, Any]) -> str:
                 for term in phase["terms"]
             ]
             heading = phase["heading"].partition(";")[0]
-            inner += _framed(heading, "", ("term", "equation", "trains"), rows, ' class="equations"')
+            inner += _framed(
+                heading, "", ("term", "equation", "trains"), rows, where=objective["variant"], kind=' class="equations"'
+            )
         name = escape(objective["variant"] + where)
         body.append(f"<details{' open' * (number == 0)}><summary>{name}</summary>{inner}</details>")
     return _section("objectives", "Objectives", "\n".join(body))

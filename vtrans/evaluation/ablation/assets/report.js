@@ -24,7 +24,7 @@
   function figure(name, note, video) {
     const element = document.createElement("figure");
     const caption = document.createElement("figcaption");
-    caption.append(name);
+    caption.append(name.replaceAll("_", "_\u200b"));
     if (note) {
       const small = document.createElement("small");
       small.append(note);
