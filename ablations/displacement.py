@@ -1,10 +1,10 @@
 """How far trained generators move the discs of ``motion_keyed``, and which pairing they show where they moved them.
 
-    python ablations/displacement.py runs/motion_keyed
+    python ablations/displacement.py runs/motion_keyed motion_keyed
 
 Recycling alone lets a wrong pairing stand if generators move things. For every finished cell this finds the horizontal
 shift at which a translated disc agrees best with where it should be, and the share of right colours there; and, with
-predictors, where a disc of X is after each step of recycling. Results go to ``results/motion_keyed_displacement.json``.
+predictors, where a disc of X is after each step of recycling. Results go to ``results/NAME_displacement.json``.
 """
 
 import argparse
@@ -93,7 +93,8 @@ def recycled(model: vtrans.TranslationModel, seed: int) -> dict[str, Any]:
 def main() -> None:
     """Measures every finished cell."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
+    parser.add_argument("run", type=Path, help="the folder of a finished grid")
+    parser.add_argument("name", help="its name on the page")
     options = parser.parse_args()
     torch.set_num_threads(1)
     found: list[dict[str, Any]] = []
@@ -110,7 +111,7 @@ def main() -> None:
         print(row, flush=True)
     found.sort(key=lambda row: (row["variant"], row["seed"]))
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "motion_keyed_displacement.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (RESULTS / f"{options.name}_displacement.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
     python ablations/publish.py runs/motion_keyed motion_keyed   # keeps a grid's results, draws its pictures
     python ablations/publish.py                                  # the tables alone, from the results that are kept
 
-A grid's tables stand between the markers ``<!-- grid: NAME -->`` and ``<!-- end -->``; its results are
-``results/NAME.json``.
+A grid's tables stand between the markers ``<!-- grid: NAME -->`` and ``<!-- end -->``, those of how far its generators
+move things between ``<!-- displacement: NAME -->`` and ``<!-- end -->``; its results are ``results/NAME.json`` and
+``results/NAME_displacement.json``.
 """
 
 import argparse
@@ -28,7 +29,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "results.md"
 ASSETS = ROOT / "docs" / "assets"
 RESULTS = ROOT / "ablations" / "results"
-GRID = re.compile(r"(<!-- grid: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+PART = re.compile(r"(<!-- (grid|displacement): (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+RIGHT, WRONG = 0.9, 0.1
 FRAMES = 6
 
 Results = Mapping[str, Any]
@@ -63,9 +65,29 @@ def page_of(text: str, folder: Path = RESULTS) -> str:
     """The page with its tables made anew."""
 
     def filled(found: re.Match[str]) -> str:
-        return f"{found[1]}\n{tables(results_of(found[2], folder))}\n{found[3]}"
+        if found[2] == "grid":
+            made = tables(results_of(found[3], folder))
+        else:
+            made = displacements(json.loads((folder / f"{found[3]}_displacement.json").read_text(encoding="utf-8")))
+        return f"{found[1]}\n{made}\n{found[4]}"
 
-    return GRID.sub(filled, text)
+    return PART.sub(filled, text)
+
+
+def displacements(rows: list[dict[str, Any]]) -> str:
+    """Which pairing each variant's generators show wherever they have put the discs, and how far that is."""
+    lines = [
+        "| variant | right there | wrong there | neither | seeds with a shift over 2 pixels | greatest shift |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for variant in dict.fromkeys(row["variant"] for row in rows):
+        own = [row for row in rows if row["variant"] == variant]
+        shares = [[row[to]["right_where_they_are"] for to in "xy"] for row in own]
+        right, wrong = sum(min(of) >= RIGHT for of in shares), sum(max(of) <= WRONG for of in shares)
+        shifts = [max(abs(shift) for to in "xy" for shift in row[to]["shifts"]) for row in own]
+        moved = sum(shift > 2 for shift in shifts)
+        lines.append(f"| {variant} | {right} | {wrong} | {len(own) - right - wrong} | {moved} | {max(shifts):g} |")
+    return "\n".join(lines) + "\n"
 
 
 def draw_success(results: Results, world: str, path: Path) -> None:
