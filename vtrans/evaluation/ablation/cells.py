@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import shutil
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from vtrans.data import batches, frames_to_tensor, write_video
-from vtrans.data.tensors import Frames
+from vtrans.data import batches
 from vtrans.errors import refusal
 from vtrans.evaluation.ablation.grid import Cell
-from vtrans.evaluation.ablation.held_out import SIDES, HeldOut, Side, as_frames
+from vtrans.evaluation.ablation.held_out import HeldOut
 from vtrans.evaluation.ablation.machine import machine
-from vtrans.evaluation.ablation.metrics import metrics, possible
+from vtrans.evaluation.ablation.metrics import possible
+from vtrans.evaluation.ablation.scoring import SCORE, SPENT, Scoring, spent
+from vtrans.evaluation.ablation.videos import RATE, write_videos
 from vtrans.model import TranslationModel
-from vtrans.objective import StepReport
-from vtrans.training.averages import averaged
-from vtrans.training.callbacks import Callback, Run
 from vtrans.training.manifest import read_json, replace_text
 from vtrans.training.preparation import Preparation, prepare
 from vtrans.training.run_folder import RunFolder, versions
@@ -43,66 +38,6 @@ _NOTED: dict[str, type | tuple[type, ...]] = {
     "seconds": (int, float),
     "curve": list,
 }
-VIDEO_FRAMES, VIDEO_RATE, VIDEO_SIDE = 24, 8, 128
-_SCORE, _SPENT = "score/", "seconds.txt"
-
-
-class Scoring(Callback):
-    """Measures the model at intervals; the numbers go to ``metrics.jsonl`` as ``score/settled/y``.
-
-    With averages of the weights, it is these that are measured.
-
-    Args:
-        held_out: What it is measured on.
-        names: The metrics.
-        every: Steps between measurements.
-
-    Raises:
-        ValueError: A metric can't be measured on these data; the message says why.
-    """
-
-    def __init__(self, held_out: HeldOut, names: Sequence[str], every: int) -> None:
-        self._held_out, self._every = held_out, every
-        self._began: float | None = None
-        self._before = 0.0
-        self._metrics = {name: metrics.create(name) for name in names}
-        for name, metric in self._metrics.items():
-            why = metric.why_not(held_out)
-            if why:
-                fix = f"For these data there are {', '.join(possible(held_out))}"
-                data = held_out.prepared.clips_x.source.name
-                raise ValueError(refusal("metrics", allowed=f"metrics for {data}", got=f"{name}: {why}", fix=fix))
-
-    @property
-    def seconds(self) -> float:
-        """How long the run took, without steps that a kill undid; 0 if it has not begun."""
-        return 0.0 if self._began is None else self._before + time.monotonic() - self._began
-
-    def on_start(self, run: Run) -> None:
-        self._began, self._before = time.monotonic(), _spent(run.folder.path) if run.done else 0.0
-
-    def on_checkpoint(self, run: Run, checkpoint: Path) -> None:
-        replace_text(run.folder.path / _SPENT, f"{self.seconds:.1f}\n")
-
-    def on_step(self, run: Run, report: StepReport) -> None:
-        if run.due(self._every) or run.stopping:
-            with averaged(run.average):
-                run.numbers.update({f"{_SCORE}{name}": value for name, value in self.measure().items()})
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The metrics."""
-        return tuple(self._metrics)
-
-    def measure(self) -> dict[str, float]:
-        """The numbers for the present weights, by names such as ``settled/y``."""
-        self._held_out.forget()
-        found = {
-            f"{name}/{side}": metric.measure(self._held_out, side)
-            for name, metric in self._metrics.items()
-            for side in reversed(SIDES)
-        }
-        return {name: value for name, value in found.items() if value is not None and math.isfinite(value)}
 
 
 def check_cell(cell: Cell, names: Sequence[str] | None) -> str:
@@ -177,9 +112,9 @@ def run_cell(cell: Cell, folder: Path, names: Sequence[str] | None, score_every:
         "status": "diverged" if diverged else "finished",
         "message": diverged,
         "steps": outcome.done,
-        "seconds": round(scoring.seconds or _spent(folder), 1),
+        "seconds": round(scoring.seconds or spent(folder), 1),
         "curve": curve,
-        "video": {"frames": frames, "rate": VIDEO_RATE, "paired": held_out.paired},
+        "video": {"frames": frames, "rate": RATE, "paired": held_out.paired},
         "held_out": held_out.digest,
         **start,
         "objective": _objective(prepared),
@@ -226,39 +161,11 @@ def weight_digests(prepared: Preparation) -> dict[str, str]:
     return found
 
 
-def write_videos(held_out: HeldOut, folder: Path) -> int:
-    """Writes a held-out clip and its translation in both directions: ``x.mp4``, ``to_y.mp4``, ``y.mp4``, ``to_x.mp4``.
-
-    The clip is the same for every model of a world and a seed.
-
-    Returns:
-        How many frames it has.
-    """
-    frames: Mapping[Side, Frames] = {side: held_out.frames[side][0] for side in SIDES}
-    if held_out.world is not None:
-        x, y = held_out.world.pairs(1, VIDEO_FRAMES)
-        frames = {"x": x[0], "y": y[0]}
-    for side, other in zip(SIDES, reversed(SIDES), strict=True):
-        made = as_frames(held_out.translate(frames_to_tensor(frames[other]), side))
-        for name, clip in ((f"{side}.mp4", frames[side]), (f"to_{side}.mp4", made)):
-            write_video(folder / name, _shown(clip), rate=VIDEO_RATE, overwrite=True)
-    return len(frames["x"])
-
-
-def _shown(clip: Frames) -> Frames:
-    """Frames in colour, enlarged by a whole number, with an even height and width."""
-    if clip.shape[3] == 1:
-        clip = clip.repeat(3, axis=3)
-    times = max(1, VIDEO_SIDE // clip.shape[1])
-    large = clip.repeat(times, axis=1).repeat(times, axis=2)
-    return np.ascontiguousarray(large[:, : large.shape[1] // 2 * 2, : large.shape[2] // 2 * 2])
-
-
 def _curve(folder: Path) -> list[dict[str, float]]:
     """What was measured at which step."""
     curve = []
     for line in RunFolder(folder).metrics():
-        scores = {name.removeprefix(_SCORE): value for name, value in line.items() if name.startswith(_SCORE)}
+        scores = {name.removeprefix(SCORE): value for name, value in line.items() if name.startswith(SCORE)}
         if scores:
             curve.append({"step": line["step"], **scores})
     return curve
@@ -301,15 +208,7 @@ def _digest(parts: Iterable[bytes]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _spent(folder: Path) -> float:
-    file = folder / _SPENT
-    try:
-        return float(file.read_text(encoding="utf-8")) if file.is_file() else 0.0
-    except ValueError:
-        return 0.0
-
-
 def tidy(folder: Path) -> None:
     """Removes what only a resume needs."""
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    (folder / _SPENT).unlink(missing_ok=True)
+    (folder / SPENT).unlink(missing_ok=True)
