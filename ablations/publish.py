@@ -31,6 +31,8 @@ ASSETS = ROOT / "docs" / "assets"
 RESULTS = ROOT / "ablations" / "results"
 PART = re.compile(r"(<!-- (grid|displacement): (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 RIGHT, WRONG = 0.9, 0.1
+LONG = 20
+"""Rows of a table that is folded on the page."""
 FRAMES = 6
 
 Results = Mapping[str, Any]
@@ -50,8 +52,11 @@ def tables(results: Results) -> str:
         lines += [f"**{world}.** {matched(results['worlds'][world]['matched'])}", ""]
         for table in found:
             rows = [table.head, ("---", *("---:" for _ in table.head[1:])), *table.rows]
-            lines += [f"*{table.caption}*", "", *(f"| {' | '.join(row)} |" for row in rows), ""]
+            folded = len(table.rows) > LONG
+            lines += [f"<details markdown>\n<summary>{table.caption}</summary>" if folded else f"*{table.caption}*", ""]
+            lines += [*(f"| {' | '.join(row)} |" for row in rows), ""]
             lines += [table.note, ""] if table.note else []
+            lines += ["</details>", ""] if folded else []
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -115,7 +120,7 @@ def draw_strips(results: Results, run: Path, world: str, path: Path, seed: int) 
             clips[f"{target}, truth"] = cells[variants[0]] / f"{target}.mp4"
         clips |= {variant: folder / f"to_{target}.mp4" for variant, folder in cells.items()}
         columns.append(clips)
-    figure, axes = plt.subplots(len(columns[0]), 2, figsize=(11, 0.95 * len(columns[0])), squeeze=False)
+    figure, axes = plt.subplots(len(columns[0]), 2, figsize=(11.5, 0.8 * len(columns[0])), squeeze=False)
     for column, clips in enumerate(columns):
         for row, (name, file) in enumerate(clips.items()):
             [sequence] = open_source(file).sequences
@@ -124,7 +129,7 @@ def draw_strips(results: Results, run: Path, world: str, path: Path, seed: int) 
             own.imshow(np.concatenate(list(frames), axis=1))
             own.set(xticks=[], yticks=[])
             own.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
-    figure.tight_layout(pad=0.3)
+    figure.tight_layout(pad=0.3, w_pad=2.5)
     figure.savefig(path, dpi=110, bbox_inches="tight")
     plt.close(figure)
 
