@@ -128,8 +128,8 @@ def draw_strips(results: Results, run: Path, world: str, path: Path, seed: int) 
             own = axes[row][column]
             own.imshow(np.concatenate(list(frames), axis=1))
             own.set(xticks=[], yticks=[])
-            own.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
-    figure.tight_layout(pad=0.3, w_pad=2.5)
+            own.set_ylabel("" if column and name in cells else name, rotation=0, ha="right", va="center", fontsize=8)
+    figure.tight_layout(pad=0.3, w_pad=1)
     figure.savefig(path, dpi=110, bbox_inches="tight")
     plt.close(figure)
 

@@ -73,7 +73,8 @@ def test_a_grid_from_a_file(tmp_path, capsys):
 def test_a_dry_run_writes_nothing(tmp_path, capsys):
     assert main([*WORDS, "--seeds", "3", "--dry_run"]) == 0
     printed = capsys.readouterr().out
-    assert "6 cells: 1 worlds, 2 variants, seeds [0, 1, 2]" in printed and "parameters: G_X" in printed
+    assert "6 cells, 0 of them finished: 1 world, 2 variants, seeds 0, 1, 2" in printed and '"recipe": "gan"' in printed
+    assert "compared: gan and cycle_gan" in printed and "parameters: G_X" in printed
     assert not list(tmp_path.iterdir())
 
 

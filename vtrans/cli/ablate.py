@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ more seeds, variants or worlds after the end. A grid may also stand in a YAML fi
 
 def run(words: list[str]) -> int:
     """Runs the command and returns the exit code."""
+    from vtrans.data.checks import counted
     from vtrans.evaluation.ablation import Grid, ablate
     from vtrans.evaluation.ablation.cells import check_cell
-    from vtrans.evaluation.ablation.running import one_of_each
+    from vtrans.evaluation.ablation.running import finished_cells, one_of_each
 
     parser = new_parser("ablate", _DESCRIPTION, "--world NAME --recipes NAME … --seeds N --out FOLDER [options]")
     parser.add_argument("--config", action="config", help="YAML file of these options.")
@@ -50,9 +52,17 @@ def run(words: list[str]) -> int:
     grid = Grid.of(grid_of(options))
     if options["dry_run"]:
         cells = grid.cells()
+        done = finished_cells(grid, Path(options["out"])) if options["out"] is not None else 0
         for cell in one_of_each(cells):
-            print(f"{cell.world}, {cell.variant}:\n{check_cell(cell, grid.metrics)}\n")
-        print(f"{len(cells)} cells: {len(grid.worlds)} worlds, {len(grid.variants)} variants, seeds {list(grid.seeds)}")
+            changes = json.dumps({**grid.worlds[cell.world], **grid.variants[cell.variant]}, ensure_ascii=False)
+            print(f"{cell.world}, {cell.variant}: {changes}\n{check_cell(cell, grid.metrics)}\n")
+        print(f"compared: {'; '.join(map(' and '.join, grid.compare)) or 'nothing'}")
+        print(f"measured every {grid.score_every} steps: {', '.join(grid.metrics or ['all that is possible'])}")
+        seeds = ", ".join(map(str, grid.seeds))
+        print(
+            f"{counted(len(cells), 'cell')}, {done} of them finished: {counted(len(grid.worlds), 'world')}, "
+            f"{counted(len(grid.variants), 'variant')}, seeds {seeds}"
+        )
         return 0
     return ablate(grid, Path(options["out"]), jobs=options["jobs"], imports=IMPORTED)
 

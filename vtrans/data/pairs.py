@@ -32,7 +32,7 @@ def check_pairs(x: FrameSource, y: FrameSource, *, length: int | None = None) ->
         lengths = [s.length if length is None else min(length, s.length) for s in pair]
         if lengths[0] != lengths[1]:
             got = f"{lengths[0]} frames in {pair[0].name}, {lengths[1]} frames in {pair[1].name}"
-            fix = "Use as many frames of each; --length of vtrans evaluate does"
+            fix = "Use as many frames of each"
             raise ValueError(refusal("paired", allowed="sequences of one length", got=got, fix=fix))
         aspects = [s.height / s.width for s in pair]
         if abs(aspects[0] / aspects[1] - 1) > ASPECT:

@@ -119,6 +119,63 @@ def test_an_interrupted_grid_goes_on_exactly(interruptible, tmp_path, capsys):
         assert (broken / place / name).read_bytes() == (straight / place / name).read_bytes()
 
 
+def test_results_are_there_as_soon_as_a_seed_is_finished(interruptible, tmp_path):
+    class Stop(Callback):
+        def on_step(self, run, report):
+            if run.prepared.settings.seed == 1 and run.done == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    callbacks.add("stop", Stop)
+    try:
+        two = grid(base=merged(interruptible.base, {"callbacks": ["stop"]}), seeds=2, budget={"steps": 3, "batch": 1})
+        assert ablate(two, tmp_path, jobs=1) == 128 + signal.SIGTERM
+    finally:
+        callbacks.remove("stop")
+    found = json.loads((tmp_path / "results.json").read_text())
+    assert [cell["seed"] for cell in found["cells"]] == [0, 0]
+    assert "Not finished: 1 of 2 seeds, those of which all cells are." in found["notes"]
+    assert "Not finished: 1 of 2 seeds" in (tmp_path / "report.html").read_text()
+
+
+def test_other_files_than_those_that_finished_cells_were_measured_on_are_refused(tmp_path):
+    from vtrans.data import write_frames
+
+    draw = np.random.default_rng(0)
+    data = {**{side: str(tmp_path / side) for side in "xy"}, "held_out": 0.5}
+    for side in "xy":
+        write_frames(tmp_path / side, draw.integers(0, 256, (12, 16, 16, 3), np.uint8))
+    own = {"worlds": {"mine": {"data": data}}, "variants": ["gan"], "metrics": None}
+    assert ablate(grid(**own), tmp_path / "out", jobs=1) == 0
+    shutil.rmtree(tmp_path / "y")
+    write_frames(tmp_path / "y", draw.integers(0, 256, (12, 16, 16, 3), np.uint8))
+    before = (tmp_path / "out/results.json").read_bytes()
+    with pytest.raises(ValueError, match=r"^mine, gan: data: expected the held-out clips that finished cells were"):
+        ablate(grid(**own, seeds=2), tmp_path / "out", jobs=1)
+    assert (tmp_path / "out/results.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("fault", ["raises", "better"])
+def test_a_metric_of_ones_own_that_is_wrong_is_named(tmp_path, fault):
+    from vtrans.evaluation.ablation import Metric
+
+    class Faulty(Metric):
+        """Wrong."""
+
+        title, better = "faulty", None if fault == "better" else "lower"
+
+        def measure(self, held_out, to):
+            raise KeyError("no such thing")
+
+    metrics.add("faulty", Faulty)
+    try:
+        with pytest.raises((KeyError, ValueError)) as caught:
+            ablate(grid(variants=["gan"], metrics=["faulty"]), tmp_path / "out", jobs=1)
+    finally:
+        metrics.remove("faulty")
+    told = f"{caught.value} {' '.join(getattr(caught.value, '__notes__', []))}"
+    assert "metric faulty" in told
+
+
 def test_a_crash_keeps_what_is_finished(interruptible, tmp_path):
     def crash():
         raise OSError("the disk is gone")

@@ -150,8 +150,6 @@ def test_the_folder_of_a_grid_takes_more_cells_and_nothing_else(tmp_path):
     refused = {
         "base.lr 0.1 instead of 0.0004": {"base": merged(BASE, {"lr": 0.1})},
         "base.steps 3 instead of 2": {"budget": {"steps": 3, "batch": 1}},
-        "no seed 1": {"seeds": 1},
-        "no 'recycle_gan' among the variants": {"variants": ["cycle_gan"]},
         "score_every 2 instead of 1": {"score_every": 2},
         "no comparison of cycle_gan and recycle_gan": {"compare": []},
         "variants.cycle_gan.model.warm_up 1": {"variants": {"cycle_gan": {"warm_up": 1}, "recycle_gan": {}}},
@@ -161,6 +159,23 @@ def test_the_folder_of_a_grid_takes_more_cells_and_nothing_else(tmp_path):
             begin(grid(**{"seeds": 2, **changes}), tmp_path, write=True)
         assert message in str(caught.value)
     assert (tmp_path / "grid.json").read_bytes() == written
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_what_has_finished_cells_cannot_be_left_out_and_all_else_can(tmp_path, noted):
+    begin(grid(seeds=2), tmp_path, write=True)
+    done = tmp_path / "cells/motion_keyed/recycle_gan/seed-1"
+    done.mkdir(parents=True)
+    fewer = ({"seeds": 1}, {"variants": ["cycle_gan"]}, {"worlds": ["shapes"], "metrics": None})
+    for changes in fewer[:2]:
+        begin(grid(**{"seeds": 2, **changes}), tmp_path)
+    (done / "result.json").write_text("{}")
+    if not noted:
+        (tmp_path / "grid.json").unlink()
+    for changes in fewer:
+        with pytest.raises(ValueError, match="without the finished cell motion_keyed/recycle_gan/seed-1"):
+            begin(grid(**{"seeds": 2, **changes}), tmp_path)
+    begin(grid(seeds=2), tmp_path)
 
 
 def test_a_damaged_grid_file_tells_the_way_on(tmp_path):

@@ -53,7 +53,8 @@ def test_a_diverged_cell_is_not_right_and_has_no_value():
     ]
     found = summarise(Grid.of({**GRID, "variants": {"a": {"recipe": "gan"}}, "seeds": 2}), cells)
     world = found["worlds"]["motion_keyed"]
-    assert world["outcomes"]["settled"]["variants"]["a"]["right"] == 1
+    outcomes = world["outcomes"]["settled"]["variants"]["a"]
+    assert [outcomes[kind] for kind in ("right", "wrong", "undecided", "diverged")] == [1, 0, 0, 1]
     assert world["numbers"]["settled/x"]["variants"]["a"]["values"] == {"0": 0.95, "1": None}
     assert any(note.startswith("Diverged: motion_keyed, a, seed 1. It counts as not right") for note in found["notes"])
     tables = {table.caption: table for table in tables_of(found)["motion_keyed"]}

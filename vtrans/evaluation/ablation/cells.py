@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from vtrans.evaluation.ablation.grid import Cell
 from vtrans.evaluation.ablation.held_out import HeldOut
 from vtrans.evaluation.ablation.machine import machine
 from vtrans.evaluation.ablation.metrics import possible
+from vtrans.evaluation.ablation.plan_file import RESULT
 from vtrans.evaluation.ablation.scoring import SCORE, SPENT, Scoring, spent
 from vtrans.evaluation.ablation.videos import RATE, write_videos
 from vtrans.model import TranslationModel
@@ -28,7 +29,6 @@ from vtrans.training.preparation import Preparation, prepare
 from vtrans.training.run_folder import RunFolder, versions
 from vtrans.training.trainer import Outcome, train
 
-RESULT = "result.json"
 _TEXTS = ("world", "variant", "digest", "status", "message", "first_batch", "held_out")
 _MAPPINGS = ("video", "initial", "objective", "parameters", "data", "machine", "versions")
 _NOTED: dict[str, type | tuple[type, ...]] = {
@@ -40,12 +40,13 @@ _NOTED: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def check_cell(cell: Cell, names: Sequence[str] | None) -> str:
+def check_cell(cell: Cell, names: Sequence[str] | None, measured_on: Collection[str] = ()) -> str:
     """Checks before any work that a cell can be trained and measured.
 
     Args:
         cell: The cell.
         names: The metrics; None for all that are possible.
+        measured_on: Digests of the held-out clips that finished cells were measured on which it is compared with.
 
     Returns:
         What would be trained on what, in words.
@@ -58,6 +59,12 @@ def check_cell(cell: Cell, names: Sequence[str] | None) -> str:
         prepared = prepare(cell.settings)
         held_out = HeldOut(prepared)
         Scoring(held_out, names or possible(held_out), 1)
+        if {*measured_on} - {held_out.digest}:
+            allowed, fix = (
+                "the held-out clips that finished cells were measured on",
+                "Put them back, or pass another --out",
+            )
+            raise ValueError(refusal("data", allowed=allowed, got="others: the files have changed", fix=fix))
     except (OSError, TypeError, ValueError) as error:
         raise type(error)(f"{cell.world}, {cell.variant}: {error}") from error
     return prepared.summary()

@@ -20,6 +20,7 @@ from vtrans.evaluation.segmentation import Confusion
 from vtrans.evaluation.temporal import sharpness, warping_error
 from vtrans.registry import Registry
 
+Better = Literal["higher", "lower", "near 1", ""]
 NO_TRUTH = "its held-out clips of x and y are not pairs, so that there is no truth"
 
 
@@ -37,7 +38,7 @@ class Metric(ABC):
     """
 
     title: ClassVar[str]
-    better: ClassVar[Literal["higher", "lower", "near 1", ""]]
+    better: ClassVar[Better]
     unit: ClassVar[str] = ""
     digits: ClassVar[int] = 3
     limits: ClassVar[tuple[float, float] | None] = None

@@ -13,16 +13,20 @@ from vtrans.evaluation.ablation.plan_file import OUTPUTS
 from vtrans.evaluation.ablation.report import report
 from vtrans.evaluation.ablation.summary import summarise
 from vtrans.evaluation.ablation.tables import markdown
-from vtrans.training.manifest import replace_text
+from vtrans.training.manifest import read_json, replace_text
+
+LINES = 30
+"""Rows of a table that is printed."""
 
 
-def write_outputs(grid: Grid, out: Path, cells: Sequence[tuple[Cell, Path]]) -> None:
-    """Writes the results of finished cells and the report, and says where they are.
+def write_outputs(grid: Grid, out: Path, cells: Sequence[tuple[Cell, Path]], seeds: int) -> None:
+    """Writes the results of finished cells and the report.
 
     Args:
-        grid: The grid.
+        grid: The grid, or its seeds that are finished.
         out: Its folder.
         cells: The cells, each with its folder.
+        seeds: How many seeds there are to be.
 
     Raises:
         ValueError: A cell is not finished.
@@ -33,12 +37,17 @@ def write_outputs(grid: Grid, out: Path, cells: Sequence[tuple[Cell, Path]]) -> 
         if result is None:
             raise ValueError(f"{cell.name} is not finished.")
         results.append(result)
-    summary = summarise(grid, results)
+    summary = summarise(grid, results, seeds)
     folders = {(cell.world, cell.variant, str(cell.seed)): folder for cell, folder in cells}
     numbers = json.dumps(summary, indent=1) + "\n"
     for name, text in zip(OUTPUTS, (numbers, markdown(summary), latex(summary), report(summary, folders)), strict=True):
         replace_text(out / name, text)
-    print(f"\n{markdown(summary).partition('**Every seed**')[0].rstrip()}\n")
+
+
+def print_outputs(out: Path) -> None:
+    """Prints the shorter tables and where everything is."""
+    summary = read_json(out / OUTPUTS[0])
+    print(f"\n{markdown(summary, most=LINES)}")
     for name, what in (
         ("report.html", "videos in step, curves, equations and tables; open it in a browser"),
         ("table.md", "the tables above, and in table.tex"),

@@ -13,14 +13,15 @@ from vtrans.training.manifest import read_json, replace_text
 from vtrans.training.run_folder import differences
 
 NAME = "grid.json"
-CELLS = "cells"
+CELLS, RESULT = "cells", "result.json"
 OUTPUTS = ("results.json", "table.md", "table.tex", "report.html")
 
 
 def begin(grid: Grid, out: Path, *, write: bool = False) -> None:
     """Compares a grid with the one that its folder holds, if any; and notes it there when told to.
 
-    Worlds, variants, seeds and pairs to compare may be added. None may be left out: a report shows all that was run.
+    Worlds, variants, seeds and pairs to compare may be added. None with a finished cell may be left out: a report shows
+    all that was run.
 
     Args:
         grid: The grid.
@@ -31,19 +32,20 @@ def begin(grid: Grid, out: Path, *, write: bool = False) -> None:
         FileExistsError: The folder holds something else.
         ValueError: The grid there has other settings, or more cells; what differs is named.
     """
-    file = out / NAME
+    file, found = out / NAME, list[str]()
     if file.is_file():
         try:
             before = read_json(file)
         except ValueError as error:
             raise ValueError(f"{error} Without it the cells there are still gone on with: remove it.") from error
         found = _differences(before, grid.plain())
-        if found:
-            allowed, fix = "the grid that it was begun with, or more cells of it", "Pass the same, or another --out"
-            raise ValueError(refusal(f"grid {out}", allowed=allowed, got="; ".join(found), fix=fix))
     elif _others(out) or any((out / name).is_dir() for name in OUTPUTS):
         got, fix = f"{out}, which holds other files", "Pass another --out"
         raise FileExistsError(refusal("out", allowed="a new or empty folder, or that of a grid", got=got, fix=fix))
+    found += _left_out(grid, out / CELLS)
+    if found:
+        allowed, fix = "the grid that it was begun with, or more cells of it", "Pass the same, or another --out"
+        raise ValueError(refusal(f"grid {out}", allowed=allowed, got="; ".join(found), fix=fix))
     if write:
         replace_text(file, json.dumps(grid.plain(), indent=1) + "\n")
 
@@ -62,12 +64,13 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
         for name, changes in before.get(part, {}).items():
             if name in now[part]:
                 found += differences({f"{part}.{name}": changes}, {f"{part}.{name}": now[part][name]})
-            else:
-                found.append(f"no {name!r} among the {part}")
-    missing = [str(seed) for seed in before.get("seeds", []) if seed not in now["seeds"]]
-    dropped = [" and ".join(pair) for pair in before.get("compare", []) if pair not in now["compare"]]
-    return (
-        found
-        + ([f"no seed {', '.join(missing)}"] if missing else [])
-        + ([f"no comparison of {', of '.join(dropped)}"] if dropped else [])
-    )
+    pairs = [pair for pair in before.get("compare", []) if {*pair} <= {*now["variants"]}]
+    dropped = [" and ".join(pair) for pair in pairs if pair not in now["compare"]]
+    return found + ([f"no comparison of {', of '.join(dropped)}"] if dropped else [])
+
+
+def _left_out(grid: Grid, cells: Path) -> list[str]:
+    """Finished cells in the folder that are none of the grid."""
+    places = {cell.place for cell in grid.cells()}
+    others = sorted(file.parent.relative_to(cells) for file in cells.glob(f"*/*/*/{RESULT}"))
+    return [f"without the finished cell {place.as_posix()}" for place in others if place not in places]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from vtrans.errors import refusal
 from vtrans.evaluation.ablation.cells import check_cell, finished, run_cell, tidy
 from vtrans.evaluation.ablation.grid import Cell, Grid
-from vtrans.evaluation.ablation.outputs import write_outputs
-from vtrans.evaluation.ablation.plan_file import CELLS, begin
+from vtrans.evaluation.ablation.outputs import print_outputs, write_outputs
+from vtrans.evaluation.ablation.plan_file import CELLS, RESULT, begin
 from vtrans.evaluation.ablation.processes import Job, run_beside
 from vtrans.training.devices import Devices
 from vtrans.training.run_folder import RunFolder
@@ -40,12 +41,13 @@ def ablate(grid: Grid, out: str | Path, *, jobs: int = 0, imports: Sequence[str]
         raise ValueError(refusal("jobs", allowed="a whole number, or 0 for one on each GPU", got=jobs))
     with RunFolder(out).locked(Devices(device="cpu")):
         begin(grid, out)
-        todo = [cell for cell in cells if finished(cell, _folder(out, cell)) is None]
-        for cell in cells:
-            if cell not in todo:
-                tidy(_folder(out, cell))  # of one that was stopped just after its result
+        results = [(cell, finished(cell, folder_of(out, cell))) for cell in cells]
+        for cell, result in results:
+            if result is not None:
+                tidy(folder_of(out, cell))  # of one that was stopped just after its result
+        todo = [cell for cell, result in results if result is None]
         for cell in one_of_each(todo):
-            check_cell(cell, grid.metrics)
+            check_cell(cell, grid.metrics, _measured_on(cell, results))
         begin(grid, out, write=True)
         work = _Work(grid, out, tuple(imports), len(cells), len(cells) - len(todo))
         print(f"{work.total} cells of {grid.base['steps']} steps, {work.done} of them finished.", flush=True)
@@ -53,13 +55,37 @@ def ablate(grid: Grid, out: str | Path, *, jobs: int = 0, imports: Sequence[str]
         if number is not None:
             print(f"Stopped with {work.done} of {work.total} cells finished. The same command goes on from there.")
             return 128 + number
-        write_outputs(grid, out, [(cell, _folder(out, cell)) for cell in cells])
+        work.write()
+        print_outputs(out)
     return 0
+
+
+def finished_cells(grid: Grid, out: Path) -> int:
+    """How many cells of a grid are finished.
+
+    Raises:
+        FileExistsError: The folder holds something else.
+        ValueError: It holds another grid, or damaged results.
+    """
+    if not out.is_dir():
+        return 0
+    begin(grid, out)
+    return sum(finished(cell, folder_of(out, cell)) is not None for cell in grid.cells())
 
 
 def one_of_each(cells: Sequence[Cell]) -> list[Cell]:
     """The first cell of each world and variant."""
     return list({(cell.world, cell.variant): cell for cell in reversed(cells)}.values())[::-1]
+
+
+def _measured_on(cell: Cell, results: Sequence[tuple[Cell, Mapping[str, Any] | None]]) -> set[str]:
+    """The held-out clips of finished cells of the same data; those of a world differ by seed."""
+    drawn = cell.settings.data.world is not None
+    return {
+        result["held_out"]
+        for other, result in results
+        if result is not None and other.world == cell.world and (other.seed == cell.seed or not drawn)
+    }
 
 
 @dataclass
@@ -79,7 +105,7 @@ class _Work:
         if jobs > 1 and len(cells) > 1:
             return run_beside(cells, lambda cell, place: self._job(cell, place, jobs), jobs, self.told)
         for cell in cells:
-            number = run_cell(cell, _folder(self.out, cell), self.grid.metrics, self.grid.score_every)
+            number = run_cell(cell, folder_of(self.out, cell), self.grid.metrics, self.grid.score_every)
             if number is not None:
                 return number
             self.told(cell)
@@ -87,7 +113,7 @@ class _Work:
 
     def told(self, cell: Cell) -> None:
         """Prints a line on a finished cell."""
-        result = finished(cell, _folder(self.out, cell)) or {}
+        result = finished(cell, folder_of(self.out, cell)) or {}
         self.done, self.fresh = self.done + 1, self.fresh + 1
         left = (time.monotonic() - self.began) / self.fresh * (self.total - self.done)
         last = [item for item in (result.get("curve") or [{}])[-1].items() if item[0] != "step"]
@@ -95,13 +121,29 @@ class _Work:
         state = "diverged" if result.get("status") == "diverged" else scores
         ending = f", about {_clock(left)} left" if self.done < self.total else ""
         print(f"{self.done}/{self.total} {cell.name}: {state} in {result.get('seconds', 0):.0f} s{ending}", flush=True)
+        if self.done < self.total and all(
+            self._finished(other) for other in self.grid.cells() if other.seed == cell.seed
+        ):
+            self.write()
+
+    def write(self) -> None:
+        """Writes the results of the seeds of which all cells are finished."""
+        left = {cell.seed for cell in self.grid.cells() if not self._finished(cell)}
+        part = replace(self.grid, seeds=tuple(seed for seed in self.grid.seeds if seed not in left))
+        write_outputs(
+            part, self.out, [(cell, folder_of(self.out, cell)) for cell in part.cells()], len(self.grid.seeds)
+        )
+
+    def _finished(self, cell: Cell) -> bool:
+        return (folder_of(self.out, cell) / RESULT).is_file()
 
     def _job(self, cell: Cell, place: int, places: int) -> Job:
-        folder, grid = _folder(self.out, cell), self.grid
+        folder, grid = folder_of(self.out, cell), self.grid
         return Job(cell, folder, grid.metrics, grid.score_every, self.imports, place, places)
 
 
-def _folder(out: Path, cell: Cell) -> Path:
+def folder_of(out: Path, cell: Cell) -> Path:
+    """The folder of a cell in that of a grid."""
     return out / CELLS / cell.place
 
 

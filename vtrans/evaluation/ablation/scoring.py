@@ -6,10 +6,11 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from vtrans.errors import refusal
 from vtrans.evaluation.ablation.held_out import SIDES, HeldOut
-from vtrans.evaluation.ablation.metrics import metrics, possible
+from vtrans.evaluation.ablation.metrics import Better, metrics, possible
 from vtrans.objective import StepReport
 from vtrans.training.averages import averaged
 from vtrans.training.callbacks import Callback, Run
@@ -43,6 +44,9 @@ class Scoring(Callback):
                 fix = f"For these data there are {', '.join(possible(held_out))}"
                 data = held_out.prepared.clips_x.source.name
                 raise ValueError(refusal("metrics", allowed=f"metrics for {data}", got=f"{name}: {why}", fix=fix))
+            if metric.better not in get_args(Better):
+                allowed = ", ".join(map(repr, get_args(Better)))
+                raise ValueError(refusal(f"better of the metric {name}", allowed=allowed, got=repr(metric.better)))
 
     @property
     def seconds(self) -> float:
@@ -68,12 +72,17 @@ class Scoring(Callback):
     def measure(self) -> dict[str, float]:
         """The numbers for the present weights, by names such as ``settled/y``."""
         self._held_out.forget()
-        found = {
-            f"{name}/{side}": metric.measure(self._held_out, side)
-            for name, metric in self._metrics.items()
-            for side in reversed(SIDES)
-        }
-        return {name: value for name, value in found.items() if value is not None and math.isfinite(value)}
+        found = {}
+        for name, metric in self._metrics.items():
+            for side in reversed(SIDES):
+                try:
+                    value = metric.measure(self._held_out, side)
+                    if value is not None and math.isfinite(value):
+                        found[f"{name}/{side}"] = float(value)
+                except Exception as error:
+                    error.add_note(f"It was raised by the metric {name}, of translations into {side}.")
+                    raise
+        return found
 
 
 def spent(folder: Path) -> float:

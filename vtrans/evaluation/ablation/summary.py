@@ -24,15 +24,16 @@ FEW = 6
 """Seeds below which no paired exact test can give a p below 0.05."""
 
 Result = Mapping[str, Any]
-_OUTCOMES = ("right", "wrong", "undecided")
+_OUTCOMES = ("right", "wrong", "undecided", "diverged")
 
 
-def summarise(grid: Grid, results: Sequence[Result]) -> dict[str, Any]:
+def summarise(grid: Grid, results: Sequence[Result], seeds: int | None = None) -> dict[str, Any]:
     """Puts together what ``results.json`` holds.
 
     Args:
         grid: The grid.
         results: What each cell left, all of them.
+        seeds: How many seeds there are to be, if these are not all.
 
     Returns:
         Plain data: the grid, the metrics, for each world its numbers, outcomes and how well its cells are matched, the
@@ -46,7 +47,7 @@ def summarise(grid: Grid, results: Sequence[Result]) -> dict[str, Any]:
         "metrics": {name: _facts(name) for name in measured},
         "worlds": {world: _world(grid, [r for r in results if r["world"] == world]) for world in grid.worlds},
         "objectives": _objectives(results),
-        "notes": _notes(grid, results),
+        "notes": _notes(grid, results, seeds or len(grid.seeds)),
         "cells": [{name: value for name, value in r.items() if name != "objective"} for r in results],
     }
 
@@ -127,7 +128,11 @@ def _difference(grid: Grid, values: Mapping[str, Mapping[str, float | None]], pa
 def _outcomes(grid: Grid, results: Sequence[Result], metric: str) -> dict[str, Any]:
     limits = metrics.create(metric).limits or (0.0, 1.0)
     found = {
-        variant: {str(r["seed"]): _outcome(limits, final(r), metric) for r in results if r["variant"] == variant}
+        variant: {
+            str(r["seed"]): "diverged" if r["status"] == "diverged" else _outcome(limits, final(r), metric)
+            for r in results
+            if r["variant"] == variant
+        }
         for variant in grid.variants
     }
     tests = [_tests(found, pair) for pair in grid.compare]
@@ -221,9 +226,11 @@ def _objectives(results: Sequence[Result]) -> list[dict[str, Any]]:
     return found
 
 
-def _notes(grid: Grid, results: Sequence[Result]) -> list[str]:
+def _notes(grid: Grid, results: Sequence[Result], seeds: int) -> list[str]:
     """What a reader must know."""
     notes = []
+    if len(grid.seeds) < seeds:
+        notes.append(f"Not finished: {len(grid.seeds)} of {seeds} seeds, those of which all cells are.")
     if len(grid.seeds) < FEW:
         least = 2.0 ** (1 - len(grid.seeds))
         notes.append(f"The results are descriptive: with so few seeds no paired exact test can give p below {least:g}.")
@@ -239,7 +246,10 @@ def _notes(grid: Grid, results: Sequence[Result]) -> list[str]:
         )
     gaps = [_name(r) for r in results if r["status"] == "finished" and _missing(r, grid.score_every)]
     if gaps:
-        notes.append(f"Points of the curve are missing of {'; '.join(gaps)}: lines of its metrics.jsonl were lost.")
+        notes.append(
+            f"Points of the curve are missing of {'; '.join(gaps)}: nothing finite was measured there, or lines "
+            "of metrics.jsonl were lost."
+        )
     short = [r for r in results if r["status"] == "finished" and r["steps"] < grid.base["steps"]]
     if short:
         notes.append(f"Ended by a callback before the budget was spent: {'; '.join(map(_name, short))}.")

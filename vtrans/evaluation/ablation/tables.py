@@ -29,13 +29,20 @@ def tables_of(results: Mapping[str, Any]) -> dict[str, list[Table]]:
     return {world: _of_world(results, world, found) for world, found in results["worlds"].items()}
 
 
-def markdown(results: Mapping[str, Any]) -> str:
-    """All tables as Markdown."""
+def markdown(results: Mapping[str, Any], most: int | None = None) -> str:
+    """All tables as Markdown.
+
+    Args:
+        results: What :func:`vtrans.evaluation.ablation.summary.summarise` returned.
+        most: Rows of a table beyond which it is left out; None for no limit.
+    """
     lines = ["# Ablation", "", f"{budget(results)}.", ""]
     lines += [f"- {note}" for note in results["notes"]] + [""] * bool(results["notes"])
     for world, tables in tables_of(results).items():
         lines += [f"## {world}", "", f"{matched(results['worlds'][world]['matched'])}", ""]
         for table in tables:
+            if most is not None and len(table.rows) > most:
+                continue
             rows = [table.head, tuple(["---"] + ["---:"] * (len(table.head) - 1)), *table.rows]
             lines += [f"**{table.caption}**", "", *(f"| {' | '.join(row)} |" for row in rows), ""]
             lines += [table.note, ""] if table.note else []
@@ -59,15 +66,15 @@ def matched(found: Mapping[str, Any]) -> str:
     Example:
         >>> both, one = {"same": ["a", "b"], "others": []}, {"same": ["a"], "others": ["b"]}
         >>> print(matched({"weights": {"G_X": both, "P_X": one, "P_Y": one}, "clips": both, "held_out": both}))
-        For each seed, G_X began with the same weights in all variants; P_X and P_Y with others in b than in a. All were
-        trained on the same clips in the same order, and measured on the same held-out clips.
+        For each seed, G_X began with the same weights in all variants that have them; P_X and P_Y with others in b than
+        in a. All were trained on the same clips in the same order, and measured on the same held-out clips.
     """
     same = [role for role, of in found["weights"].items() if not of["others"]]
     unlike: dict[tuple[str, str], list[str]] = {}
     for role, of in found["weights"].items():
         if of["others"]:
             unlike.setdefault((", ".join(of["others"]), ", ".join(of["same"])), []).append(role)
-    parts = [f"{_listed(same)} began with the same weights in all variants"] if same else []
+    parts = [f"{_listed(same)} began with the same weights in all variants that have them"] if same else []
     parts += [f"{_listed(roles)} with others in {others} than in {of}" for (others, of), roles in unlike.items()]
     sentences = [f"For each seed, {'; '.join(parts)}"] if parts else []
     if found["clips"]["others"]:
@@ -134,10 +141,12 @@ def _of_world(results: Mapping[str, Any], world: str, found: Mapping[str, Any]) 
 
 def _outcomes(facts: Mapping[str, Any], name: str, found: Mapping[str, Any]) -> Table:
     low, high = found["limits"]
+    diverged = any(of["diverged"] for of in found["variants"].values())
+    kinds = ("right", "wrong", "undecided", *["diverged"] * diverged)
     rows = [
         (
             variant,
-            *(str(of[kind]) for kind in ("right", "wrong", "undecided")),
+            *(str(of[kind]) for kind in kinds),
             shown(of["right"] / len(of["seeds"]), 2),
             f"{of['low']:.2f} to {of['high']:.2f}",
         )
@@ -147,7 +156,7 @@ def _outcomes(facts: Mapping[str, Any], name: str, found: Mapping[str, Any]) -> 
         f"By the {facts['title']}, {name}: right is at least {high:g} in both directions, wrong at most {low:g} in "
         "both. Intervals are exact (Clopper and Pearson), 95 %."
     )
-    head = ("variant", "right", "wrong", "undecided", "share right", "95 % interval")
+    head = ("variant", *kinds, "share right", "95 % interval")
     return Table("Outcomes at the end", head, tuple(rows), note)
 
 
@@ -202,7 +211,9 @@ def _differences(facts: Mapping[str, Any], numbers: Mapping[str, Any]) -> Table:
     for name, of in numbers.items():
         kind = facts[name.partition("/")[0]]
         digits = kind["digits"]
-        for each in of["differences"] if kind["better"] else ():
+        for each in of["differences"] if kind["better"] in ("higher", "lower") else ():
+            if each["mean"] is None:
+                continue
             low, high = (shown(each[end], digits, sign=True) for end in ("low", "high"))
             rows.append(
                 (
@@ -217,7 +228,7 @@ def _differences(facts: Mapping[str, Any], numbers: Mapping[str, Any]) -> Table:
     head = ("number, pair", "mean difference", "95 % interval", "p", "Holm", "seeds")
     note = (
         "Differences of the same seeds; percentile bootstrap intervals, which are too narrow for few seeds; p by exact "
-        "sign flips, two-sided, up to 16 seeds; Holm adjusts it for the number of pairs."
+        "sign flips, two-sided, up to 16 seeds; Holm adjusts it for the pairs of one number, not for the numbers."
     )
     return Table("Paired differences", head, tuple(rows), note)
 
