@@ -16,6 +16,7 @@ LOSSES = {
     "recycle_gan_frozen": {"adversarial": 1.0, "recurrent": 10.0, "recycle": 10.0},
     "recycle_cycle_gan": {"adversarial": 1.0, "recurrent": 10.0, "recycle": 10.0, "cycle": 10.0, "identity": 5.0},
 }
+LOSSES["recycle_cycle_gan_frozen"] = LOSSES["recycle_cycle_gan"]
 
 
 def test_there_is_a_list_for_every_recipe():

@@ -28,7 +28,10 @@ CONTENTS = {
         "r1",
         "gradient_penalty",
     },
-    "recipes": {"gan", "cycle_gan", "recurrent_gan", "recycle_gan", "recycle_gan_frozen", "recycle_cycle_gan"},
+    "recipes": {
+        *("gan", "cycle_gan", "recurrent_gan", "recycle_gan", "recycle_cycle_gan"),
+        *("recycle_gan_frozen", "recycle_cycle_gan_frozen"),
+    },
     "distances": {"l1", "l2", "charbonnier"},
     "criteria": {"least_squares", "non_saturating", "vanilla", "hinge", "wasserstein"},
 }
