@@ -27,6 +27,11 @@ class Progress:
         ...     progress.update(2, "sum 3")  # doctest: +ELLIPSIS
         adding: 1/2 numbers, ...
         adding: 2/2 numbers, ..., sum 3
+        >>> with Progress("reading", "frames", total=None) as progress:
+        ...     for done in (1, 2, 3):
+        ...         progress.update(done)  # doctest: +ELLIPSIS
+        reading: 1 frame, ...
+        reading: 3 frames, ...
     """
 
     def __init__(self, what: str, unit: str, *, total: int | None, start: int = 0, every: int = 0) -> None:
@@ -35,6 +40,7 @@ class Progress:
         self._bar: Any = None
         self._task: Any = None
         self._began = time.perf_counter()
+        self._done = self._told = start
 
     def __enter__(self) -> Self:
         if sys.stdout.isatty():
@@ -59,6 +65,8 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+        elif kind is None and self._total is None and self._done != self._told:
+            _print(f"{self._what}: {self._count(self._done)}")
 
     def wants(self, done: int) -> bool:
         """Whether a note is due at this count: reading numbers for it may mean to wait for a GPU."""
@@ -71,6 +79,7 @@ class Progress:
             done: How many.
             note: What else to show; on a terminal the last one stays until another comes.
         """
+        self._done = done
         if self._bar is not None:
             fields = {"note": note} if note else {}
             self._bar.update(self._task, completed=done, count=self._count(done), **fields)
@@ -80,6 +89,7 @@ class Progress:
             known = self._total is not None and done > self._start + 1
             left = f", {_clock(((self._total or 0) - done) / rate)} left" if known else ""
             ending = f", {note}" if note else ""
+            self._told = done
             _print(f"{self._what}: {self._count(done)}{left}{ending}")
 
     def say(self, line: str) -> None:

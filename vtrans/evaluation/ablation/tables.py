@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vtrans.data.checks import counted
+
 ARROWS = {"higher": "↑", "lower": "↓", "near 1": "≈ 1", "": ""}
 NONE = "–"
 
@@ -52,12 +54,9 @@ def markdown(results: Mapping[str, Any], most: int | None = None) -> str:
 def budget(results: Mapping[str, Any]) -> str:
     """The budget of a cell and the size of the grid, in words."""
     grid = results["grid"]
-    seeds = len(grid["seeds"])
-    return (
-        f"{grid['base']['steps']} steps of {grid['base']['batch']} clips of each domain for each cell; "
-        f"{len(grid['variants'])} variants, {seeds} seed{'s' * (seeds != 1)}, "
-        f"{len(grid['worlds'])} world{'s' * (len(grid['worlds']) != 1)}"
-    )
+    parts = [counted(len(grid[part]), part.removesuffix("s")) for part in ("variants", "seeds", "worlds")]
+    steps, batch = counted(grid["base"]["steps"], "step"), counted(grid["base"]["batch"], "clip")
+    return f"{steps} of {batch} of each domain for each cell; {', '.join(parts)}"
 
 
 def matched(found: Mapping[str, Any]) -> str:
