@@ -54,7 +54,7 @@ format: $(VENV)/.with-test  ## ruff: repair what it can
 	$(BIN)/ruff format .
 
 types: $(VENV)/.with-test  ## mypy, strict
-	$(BIN)/mypy vtrans $(wildcard benchmarks ablations)
+	$(BIN)/mypy vtrans benchmarks
 
 docs: $(VENV)/.with-test  ## the documentation, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir '$(abspath $(SITE))'

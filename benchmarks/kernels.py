@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks import measuring
 from vtrans.functional import kernels
 from vtrans.functional.kernels import Part, instance_norm, judged, weighted_sums
-from vtrans.functional.kernels.distances import Kind
+from vtrans.functional.kernels.parts import Kind
 
 VARIANTS = ("eager", "compiled", "triton")
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2}

@@ -1,18 +1,17 @@
 """Unpaired video translation: losses written as the paper's equations, planned into the fewest batched calls."""
 
 from vtrans import catalog, interop, testing
-from vtrans.assembly import build
-from vtrans.expressions import frozen, join
+from vtrans import moved as moved
+from vtrans.algebra.expressions import frozen, join
+from vtrans.algebra.operators import between, detach, noise, reverse, shift, unroll
 from vtrans.losses import Loss, Schedule
-from vtrans.model import TranslationModel
+from vtrans.model import TranslationModel, build
 from vtrans.networks.initialization import initialize
-from vtrans.objective import LossReport, StepReport
-from vtrans.operators import between, detach, noise, reverse, shift, unroll
-from vtrans.phases import Phase
+from vtrans.objectives.objective import LossReport, StepReport
+from vtrans.objectives.phases import Phase
 from vtrans.recipes import Recipe
 from vtrans.registry import criteria, discriminators, distances, generators, losses, predictors, recipes
-
-__version__ = "0.1.0"
+from vtrans.version import __version__ as __version__
 
 __all__ = [
     "Loss",

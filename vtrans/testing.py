@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from vtrans import registry
-from vtrans.assembly import build
+from vtrans.algebra.expressions import role_of
+from vtrans.algebra.meaning import Draws, evaluate
+from vtrans.algebra.streams import Clip, Scope, Stream
+from vtrans.algebra.times import Reads
 from vtrans.errors import refusal
-from vtrans.expressions import Clip, Draws, Reads, Scope, Stream, evaluate, role_of
 from vtrans.losses import Loss
-from vtrans.model import TranslationModel
+from vtrans.model import TranslationModel, build
 from vtrans.networks.traits import sequential_reasons
 
 _SMALL = {

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import timm
 import torch
+from helpers.runs import SETTINGS
 from safetensors.torch import save_file
-from training.runs import SETTINGS
 
 import vtrans
 from vtrans.cli import main

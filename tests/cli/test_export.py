@@ -103,7 +103,7 @@ def test_a_folder_without_a_model(capsys):
 
 
 def test_missing_packages_are_a_mistake_to_repair(run, capsys, monkeypatch):
-    monkeypatch.setattr("vtrans.export.find_spec", lambda name: None)
+    monkeypatch.setattr("vtrans.interop.export.find_spec", lambda name: None)
     message = fails(capsys, run, "made.onnx", "--to", "y")
     assert "got no onnx and no onnxscript and no onnxruntime." in message
     assert message.endswith('pip install "vtrans[export]".')

@@ -13,8 +13,8 @@ import av
 import numpy as np
 import pytest
 import torch
-from data_layer.media import encode, moving
-from data_layer.sounding import audio_packets, encode_sounding, first_times, samples
+from helpers.media import encode, moving
+from helpers.sounding import audio_packets, encode_sounding, first_times, samples
 
 import vtrans
 from vtrans.cli import main

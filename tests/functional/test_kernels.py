@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from core.small import build, clips
+from helpers.models import build, clips
 
 import vtrans
 from vtrans.functional import kernels
@@ -18,8 +18,8 @@ from vtrans.functional.kernels import Part, instance_norm, judged, weighted_sums
 from vtrans.networks.fusion import fuse
 from vtrans.networks.norms import InstanceNorm2d
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+HELPERS = Path(__file__).resolve().parents[1] / "helpers"
+ROOT = HELPERS.parents[1]
 needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
 
 
@@ -45,7 +45,7 @@ def run(*command, **environment):
     return done.stdout
 
 
-CASES = ["-m", "pytest", "-q", "-p", "no:cacheprovider", HERE / "kernel_cases.py"]
+CASES = ["-m", "pytest", "-q", "-p", "no:cacheprovider", HELPERS / "kernel_cases.py"]
 
 
 def passed(said):
@@ -71,7 +71,7 @@ def test_kernels_on_a_gpu(tmp_path):
 @needs_triton
 @pytest.mark.slow
 def test_kernels_compile_for_a_gpu_without_one(tmp_path):
-    said = run("-W", "ignore", HERE / "compiled_kernels.py", TRITON_CACHE_DIR=str(tmp_path), TRITON_INTERPRET="0")
+    said = run("-W", "ignore", HELPERS / "compiled_kernels.py", TRITON_CACHE_DIR=str(tmp_path), TRITON_INTERPRET="0")
     lines = dict(line.split(": ") for line in said.splitlines())
     assert set(lines) == {"_walk", "_add_up", "_rescale", "_moments", "_normalise", "_projections", "_gradient"}
     assert all(line.endswith(" 0 that spill") for line in lines.values()), said

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from training.damage import at, edited, flip, remove, truncate
-from training.runs import MODEL, SETTINGS, assert_same, bits, lines, newest
+from helpers.damage import at, edited, flip, remove, truncate
+from helpers.runs import MODEL, SETTINGS, assert_same, bits, lines, newest
 
 from vtrans.training import Callback, GeneratorAverage, ModelSettings, load_checkpoint, model_folder, prepare, train
 from vtrans.training.checkpoints import FORMAT, OtherFormatError, checkpoints_in, prune, save_checkpoint

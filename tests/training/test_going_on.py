@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 import yaml
-from training.runs import MODEL, SETTINGS, newest
+from helpers.runs import MODEL, SETTINGS, newest
 
 from vtrans.training import memory, prepare, train
 from vtrans.training.checkpoints import checkpoints_in, load_checkpoint, save_checkpoint
@@ -74,7 +74,7 @@ def test_a_reader_that_goes_away_does_not_end_a_run(tmp_path):
     code = f"""
 import sys
 sys.path.insert(0, {str(next(p for p in sys.path if p.endswith("tests")))!r})
-from training.runs import SETTINGS
+from helpers.runs import SETTINGS
 from vtrans.training import prepare, train
 train(prepare(SETTINGS), {str(tmp_path / "run")!r})
 """

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from helpers.runs import SETTINGS, Stop, StopAfter, assert_same, ended, lines, newest, said, start_two
 from safetensors.torch import load_file
-from training.runs import SETTINGS, Stop, StopAfter, assert_same, ended, lines, newest, said, start_two
 
 from vtrans.data import Clips
-from vtrans.guard import NonFiniteError
+from vtrans.objectives.guard import NonFiniteError
 from vtrans.training import Callback, Stepper, prepare, train
 from vtrans.training.checkpoints import checkpoints_in
 

@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from training.runs import SETTINGS, assert_same, bits, ended, lines, newest, run_in, said, start
+from helpers.runs import SETTINGS, assert_same, bits, ended, lines, newest, run_in, said, start
 
 from vtrans.training import Callback, prepare, train
 from vtrans.training.checkpoints import checkpoints_in

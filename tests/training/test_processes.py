@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from training.runs import SETTINGS, StopAfter, ended, lines, newest, run_in, said, start, start_two
+from helpers.runs import SETTINGS, StopAfter, ended, lines, newest, run_in, said, start, start_two
 from training.test_stepping import BATCH, clips, model, weights, with_penalty
 
 from vtrans.training import Callback, DataSettings, Devices, ModelSettings, Stepper, prepare, train

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from training.runs import (
+from helpers.runs import (
     SETTINGS,
     WITH_EVERYTHING,
     Stop,

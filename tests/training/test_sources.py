@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from data_layer.media import encode, images, moving
+from helpers.media import encode, images, moving
 
 from vtrans.data import Palette
 from vtrans.training import DataSettings

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from training.runs import SETTINGS
+from helpers.runs import SETTINGS
 
 import vtrans
-from vtrans.guard import NonFiniteError
+from vtrans.objectives.guard import NonFiniteError
 from vtrans.training import Devices, Stepper, prepare
 
 PARTS = {

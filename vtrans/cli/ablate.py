@@ -21,10 +21,10 @@ more seeds, variants or worlds after the end. A grid may also stand in a YAML fi
 
 def run(words: list[str]) -> int:
     """Runs the command and returns the exit code."""
+    from vtrans.ablation import Grid, ablate
+    from vtrans.ablation.cells import check_cell
+    from vtrans.ablation.running import finished_cells, one_of_each
     from vtrans.data.checks import counted
-    from vtrans.evaluation.ablation import Grid, ablate
-    from vtrans.evaluation.ablation.cells import check_cell
-    from vtrans.evaluation.ablation.running import finished_cells, one_of_each
 
     parser = new_parser("ablate", _DESCRIPTION, "--world NAME --recipes NAME … --seeds N --out FOLDER [options]")
     parser.add_argument("--config", action="config", help="YAML file of these options.")

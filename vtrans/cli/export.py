@@ -37,7 +37,7 @@ def run(words: list[str]) -> int:
         raise ValueError(refusal("to", allowed="--to x or --to y", got=options["to"] or "none"))
 
     import vtrans
-    from vtrans.export import check_target, export_generator
+    from vtrans.interop.export import check_target, export_generator
     from vtrans.training.checkpoints import model_folder
 
     size = None if options["size"] is None else _size(*options["size"])

@@ -12,7 +12,7 @@ from vtrans.evaluation.data import EvaluationData, stretches
 from vtrans.evaluation.measures import Mean, Measured
 from vtrans.evaluation.translations import predicted, recycled
 from vtrans.model import TranslationModel
-from vtrans.translation import padding
+from vtrans.model.translation import padding
 
 
 def reconstruction_errors(

@@ -3,10 +3,12 @@
 import torch
 from torch import Tensor
 
-from vtrans.expressions import Clip, Domain, Reads, Scope, Stream
+from vtrans.algebra.expressions import Domain
+from vtrans.algebra.streams import Clip, Scope, Stream
+from vtrans.algebra.times import Reads
 from vtrans.model import TranslationModel
 from vtrans.networks.modes import evaluating
-from vtrans.planner import Demand, plan
+from vtrans.planning.planner import Demand, plan
 
 
 def recycled(model: TranslationModel, clip: Tensor, domain: str) -> tuple[str, int, Tensor]:

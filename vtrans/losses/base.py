@@ -14,8 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from vtrans import registry
+from vtrans.algebra.expressions import Domain, Network, as_stream
+from vtrans.algebra.meaning import Draws, evaluate
+from vtrans.algebra.streams import Clip, Scope, Stream
+from vtrans.algebra.times import Reads
 from vtrans.errors import refusal
-from vtrans.expressions import Clip, Domain, Draws, Network, Reads, Scope, Stream, as_stream, evaluate
 from vtrans.losses.criteria import as_criterion
 from vtrans.losses.distances import DistanceLike, as_distance
 from vtrans.losses.terms import Comparison, Discrimination, Judgement, Penalty, Term

@@ -51,7 +51,7 @@ def parts_of(term: Term, frames: Sequence[Tensor], index: int) -> list[Part]:
 
     Example:
         >>> import torch
-        >>> from vtrans.expressions import Clip
+        >>> from vtrans.algebra.streams import Clip
         >>> term = Comparison(Clip("x"), Clip("x"), L1())
         >>> [part.kind for part in parts_of(term, torch.zeros(2, 3, 1, 3, 4, 4).unbind(), 0)]
         ['l1']

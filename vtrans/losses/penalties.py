@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from vtrans import functional
-from vtrans.expressions import Carried, Domain
+from vtrans.algebra.expressions import Domain
+from vtrans.algebra.operators import between
+from vtrans.algebra.streams import Carried
 from vtrans.losses.base import Loss
 from vtrans.losses.terms import Term
 from vtrans.losses.weights import Weight
-from vtrans.operators import between
 
 
 @dataclass(kw_only=True, eq=False)

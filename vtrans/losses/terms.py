@@ -8,8 +8,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from vtrans.algebra.expressions import Apply, Network, Networks
+from vtrans.algebra.streams import Carried, Scope, Stream
+from vtrans.algebra.times import Reads
 from vtrans.errors import refusal
-from vtrans.expressions import Apply, Carried, Network, Networks, Reads, Scope, Stream
 from vtrans.functional.adversarial import Role
 from vtrans.networks.traits import sequential_reasons
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from vtrans.errors import refusal
 from vtrans.losses import Loss
-from vtrans.phases import Phase
+from vtrans.objectives.phases import Phase
 
 Part = str | Sequence[Any]
 """A registered name, or a (name, options) pair."""

@@ -12,9 +12,8 @@ from typing import Any, TypeVar
 
 import torch
 
-from vtrans import pretrained
 from vtrans.errors import refusal
-from vtrans.model import TranslationModel
+from vtrans.model import TranslationModel, pretrained
 from vtrans.training.averages import GeneratorAverage, averaged
 from vtrans.training.devices import Devices
 from vtrans.training.manifest import check_files, flush, read_json, read_manifest, write_manifest

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from vtrans.data import Clips, batches
-from vtrans.guard import NonFiniteError
 from vtrans.model import TranslationModel
-from vtrans.objective import StepReport
+from vtrans.objectives.guard import NonFiniteError
+from vtrans.objectives.objective import StepReport
 from vtrans.training.devices import Devices
 from vtrans.training.rates import RateSchedule, rate_factor
 from vtrans.training.stepping import Stepper

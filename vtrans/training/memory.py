@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from vtrans.expressions import Clip
+from vtrans.algebra.streams import Clip
 from vtrans.model import TranslationModel
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vtrans.compilation import lay_out_channels_last
 from vtrans.data import Clips, FrameSource
 from vtrans.data.checks import counted
 from vtrans.data.tensors import Frames
 from vtrans.errors import refusal
 from vtrans.model import TranslationModel
 from vtrans.networks.sizes import nearest_sizes
+from vtrans.planning.compilation import lay_out_channels_last
 from vtrans.training.data_settings import DataSettings
 from vtrans.training.devices import Devices
 from vtrans.training.settings import TrainingSettings

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from vtrans.data import batches
-from vtrans.guard import NonFiniteError
+from vtrans.objectives.guard import NonFiniteError
 from vtrans.training.callbacks import Run
 
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from vtrans.execution import Prepared
-from vtrans.guard import FiniteGuard, NonFiniteError
 from vtrans.model import TranslationModel
-from vtrans.objective import LossReport, StepReport
-from vtrans.phases import Phase
+from vtrans.objectives.execution import Prepared
+from vtrans.objectives.guard import FiniteGuard, NonFiniteError
+from vtrans.objectives.objective import LossReport, StepReport
+from vtrans.objectives.phases import Phase
 from vtrans.training.devices import Devices
 
 Clips = tuple[Tensor, Tensor]

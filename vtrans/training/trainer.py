@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from vtrans.errors import refusal
-from vtrans.guard import NonFiniteError
+from vtrans.objectives.guard import NonFiniteError
 from vtrans.progress import Progress
 from vtrans.training import memory
 from vtrans.training.averages import GeneratorAverage, averaged

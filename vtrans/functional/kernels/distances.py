@@ -1,8 +1,7 @@
 """All distances and criteria of a phase at once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,68 +10,8 @@ from torch.autograd import Function
 from vtrans.errors import refusal
 from vtrans.functional.adversarial import Role
 from vtrans.functional.kernels.layouts import in_layout, layout_of
+from vtrans.functional.kernels.parts import Kind, Part, with_frames
 from vtrans.functional.kernels.switch import runs_triton
-
-Kind = Literal["l1", "l2", "charbonnier", "above", "below", "minus"]
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """One part of a term: ``count`` times the mean of a function of d = a − b over the elements.
-
-    Args:
-        kind: ``"l1"`` is |d|, ``"l2"`` d², ``"charbonnier"`` √(d² + ε²) − ε, ``"above"`` max(0, d), ``"below"``
-            max(0, −d), ``"minus"`` −d.
-        a: Frames or logits of any shape.
-        b: A tensor of the same shape, or one number for all elements.
-        term: Index of the term to which the part adds.
-        count: By how much the mean counts; the number of times where a distance is summed over them.
-        epsilon: ε of ``"charbonnier"``.
-
-    Raises:
-        ValueError: ``kind`` is unknown, the shapes differ, or ``term`` is negative.
-
-    Example:
-        >>> part = Part("l1", torch.zeros(2, 3), torch.ones(2, 3), count=2)
-        >>> weighted_sums([part], torch.tensor([10.0]))
-        tensor([20.])
-    """
-
-    kind: Kind
-    a: Tensor
-    b: Tensor | float
-    term: int = 0
-    count: float = 1.0
-    epsilon: float = 1e-3
-
-    def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            raise ValueError(refusal("kind", allowed=", ".join(get_args(Kind)), got=repr(self.kind)))
-        if isinstance(self.b, Tensor) and self.a.shape != self.b.shape:
-            shapes = f"{tuple(self.a.shape)} and {tuple(self.b.shape)}"
-            raise ValueError(refusal("a and b", allowed="tensors of one shape", got=shapes))
-        if self.term < 0:
-            raise ValueError(refusal("term", allowed="an index from 0 up", got=self.term))
-
-    @property
-    def frames(self) -> tuple[Tensor, ...]:
-        """``a``, and ``b`` where it is a tensor."""
-        return (self.a, self.b) if isinstance(self.b, Tensor) else (self.a,)
-
-    def value(self) -> Tensor:
-        """The part by plain operations."""
-        b = self.b if not isinstance(self.b, Tensor) else _wide(self.b)
-        d = _wide(self.a) - b
-        if self.kind == "l1":
-            cost = d.abs()
-        elif self.kind == "l2":
-            cost = d.square()
-        elif self.kind == "charbonnier":
-            cost = (d.square() + self.epsilon**2).sqrt() - self.epsilon
-        else:
-            cost = d if self.kind == "above" else -d
-            cost = cost if self.kind == "minus" else cost.relu()
-        return cost.mean() * self.count
 
 
 def judged(criterion: str, logits: Tensor, role: Role, term: int = 0, count: float = 1.0) -> Part:
@@ -143,26 +82,13 @@ def _reference(parts: Sequence[Part], weights: Tensor) -> Tensor:
     return torch.stack([weights.new_zeros(()) if s is None else s.to(weights.dtype) for s in sums]) * weights
 
 
-def _wide(frame: Tensor) -> Tensor:
-    return frame.float() if frame.itemsize < 4 else frame
-
-
-def _with_frames(parts: Sequence[Part], frames: Sequence[Tensor]) -> list[Part]:
-    """The same parts of other frames, taken in the order in which they were given."""
-    waiting = iter(frames)
-    return [
-        Part(p.kind, next(waiting), next(waiting) if isinstance(p.b, Tensor) else p.b, p.term, p.count, p.epsilon)
-        for p in parts
-    ]
-
-
 class _WeightedSums(Function):
     @staticmethod
     def forward(ctx: Any, weights: Tensor, parts: tuple[Part, ...], *frames: Tensor) -> Tensor:  # noqa: ANN401
         from vtrans.functional.kernels.distances_triton import sums_and_gradients
 
         # The frames are kept as autograd keeps them: the parts would hold them, and their graph, for good.
-        ctx.parts = _with_frames(parts, [torch.empty(0)] * len(frames))
+        ctx.parts = with_frames(parts, [torch.empty(0)] * len(frames))
         ctx.save_for_backward(weights, *frames)
         wanted = ctx.needs_input_grad[2:]
         at_once = all(frame.itemsize >= 4 for frame, wants in zip(frames, wanted, strict=True) if wants)
@@ -179,11 +105,11 @@ class _WeightedSums(Function):
         wanted = ctx.needs_input_grad[2:]
         if torch.is_grad_enabled():  # second derivatives are asked for
             frames = [frame.view_as(frame) for frame in frames]  # each apart, where one is given several times
-            parts = _with_frames(ctx.parts, frames)
+            parts = with_frames(ctx.parts, frames)
             inputs = [frame for frame, wants in zip(frames, wanted, strict=True) if wants]
             found = iter(torch.autograd.grad(_reference(parts, weights), inputs, factors, create_graph=True))
             return None, None, *(next(found) if wants else None for wants in wanted)
-        parts = _with_frames(ctx.parts, frames)
+        parts = with_frames(ctx.parts, frames)
         gradients, ctx.gradients = ctx.gradients, None
         if gradients is None:
             gradients = gradients_of(_dense(parts), weights, wanted, factors)
@@ -197,4 +123,4 @@ def _dense(parts: Sequence[Part]) -> list[Part]:
     for part in parts:
         layout = layout_of(*part.frames)
         frames += [in_layout(frame, layout) for frame in part.frames]
-    return _with_frames(parts, frames)
+    return with_frames(parts, frames)

@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from vtrans.functional.kernels.distances import Part
+from vtrans.functional.kernels.parts import Part
 
 _BLOCK = 2048
 _PROGRAMS = 1024

@@ -1,0 +1,203 @@
+"""Batches drawn here, by worker processes or by several ranks: the same clips in the same order."""
+
+import gc
+import multiprocessing
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers.media import encode, moving
+
+from vtrans.data import ArraySequence, Clips, FrameSource, batches, open_source
+
+pytestmark = pytest.mark.filterwarnings("default:.*fork:DeprecationWarning")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def noise(count, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, 12, 16, 3), dtype=np.uint8)
+
+
+def clips_of(count=7, seed=0, **options):
+    source = FrameSource([ArraySequence(noise(count, seed), name="noise")], name="noise")
+    return Clips(source, crop=8, flip=True, cuts=False, **options)
+
+
+def same(pairs, others):
+    pairs, others = list(pairs), list(others)
+    assert len(pairs) == len(others) > 0
+    for pair, other in zip(pairs, others, strict=True):
+        assert isinstance(pair, tuple)
+        for mine, theirs in zip(pair, other, strict=True):
+            torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
+
+
+def workers_left():
+    return multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("kept", ["memory", "disk", "no"])
+def test_workers_draw_the_same_batches(tmp_path, kept):
+    path = encode(tmp_path / "v.mp4", moving(12), options={"g": "4"})
+    options = {"crop": 8, "flip": True, "cuts": False, "cache": kept != "no"}
+    clips = Clips(open_source(path), size=24, memory=10**6 if kept == "memory" else 0, **options)
+    assert clips.kept == kept
+    alone = list(islice(batches(clips, clips_of(), batch=3, seed=5, start=2), 9))
+    pairs = batches(clips, clips_of(), batch=3, seed=5, start=2, workers=2)
+    same(islice(pairs, 9), alone)
+    pairs.close()
+    assert not workers_left()
+
+
+def test_ranks_together_see_what_one_sees():
+    # Seven and four clips: batches of six cross the ends of epochs.
+    x, y = clips_of(9), clips_of(6, seed=1)
+    whole = list(islice(batches(x, y, batch=6, seed=1, start=1), 5))
+    parts = [islice(batches(x, y, batch=2, seed=1, start=1, rank=rank, ranks=3), 5) for rank in range(3)]
+    same([tuple(map(torch.cat, zip(*pairs, strict=True))) for pairs in zip(*parts, strict=True)], whole)
+
+
+def test_random_state_of_training_is_not_touched():
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    pairs = batches(clips_of(), clips_of(), workers=1)
+    next(pairs)
+    pairs.close()
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (np.random.get_state()[1] == before[1]).all()
+
+
+class Damaged(ArraySequence):
+    in_memory = False
+
+    def _read(self, positions):
+        raise ValueError("v.mp4: frame 3 is damaged")
+
+
+def test_what_fails_in_a_worker_says_why_and_ends_the_workers():
+    source = FrameSource([Damaged(noise(5), name="v.mp4")], name="v.mp4")
+    clips = Clips(source, memory=0, cuts=False)
+    with pytest.raises(ValueError, match="v.mp4: frame 3 is damaged") as caught:
+        next(batches(clips, clips, workers=2))
+    assert not workers_left()
+    assert caught.value is not None
+
+
+def test_frames_are_decoded_before_the_workers_start(tmp_path, monkeypatch):
+    path = encode(tmp_path / "v.mp4", moving(12))
+    for memory in (10**6, 0):
+        clips = Clips(open_source(path), size=24, memory=memory, cuts=False)
+        pairs = batches(clips, clips, workers=1)
+        assert not workers_left()
+        with monkeypatch.context() as patch:
+            for method in ("stream", "_read"):
+                patch.setattr(type(clips.source.sequences[0]), method, lambda *_: pytest.fail("decoded again"))
+            next(pairs)
+        pairs.close()
+
+
+def test_an_iterator_that_is_dropped_leaves_no_process():
+    pairs = batches(clips_of(), clips_of(), workers=2)
+    next(pairs)
+    assert len(workers_left()) == 2
+    del pairs
+    gc.collect()
+    assert not workers_left()
+
+
+def test_signals_to_the_group_are_the_main_process_s_to_heed():
+    pairs = batches(clips_of(), clips_of(), workers=1)
+    alone = list(islice(batches(clips_of(), clips_of()), 20))
+    first = next(pairs)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(workers_left()[0].pid, number)
+    same([first, *islice(pairs, 19)], alone)
+    pairs.close()
+    assert not workers_left()
+
+
+SPAWN = """
+import sys
+from itertools import islice
+import torch
+from vtrans.data import Clips, batches, open_source
+
+if __name__ == "__main__":
+    torch.multiprocessing.set_start_method("spawn")
+    for memory in (10**6, 0):
+        clips = Clips(open_source(sys.argv[1]), size=24, crop=16, memory=memory, cuts=False)
+        pairs = batches(clips, clips, batch=2, workers=1)
+        for (x, y), (other_x, other_y) in islice(zip(pairs, batches(clips, clips, batch=2)), 4):
+            assert torch.equal(x, other_x) and torch.equal(y, other_y)
+        pairs.close()
+        print(clips.kept, clips._store._kept._bytes.is_shared() if memory else "")
+"""
+
+
+@pytest.mark.slow
+def test_workers_may_be_spawned(tmp_path):
+    (tmp_path / "train.py").write_text(SPAWN)
+    path = encode(tmp_path / "v.mp4", moving(12))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(tmp_path / "train.py"), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.stdout.splitlines() == ["memory True", "disk "], done.stderr
+
+
+KILLED = """
+import sys, time
+import numpy as np
+from vtrans.data import Clips, batches, open_source
+
+clips = Clips(open_source(np.zeros((9, 3, 8, 8), np.uint8)), cuts=False)
+pairs = batches(clips, clips, workers=1)
+next(pairs)
+import multiprocessing
+print(multiprocessing.active_children()[0].pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.slow
+def test_workers_end_when_training_is_killed(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", KILLED]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as main:
+        worker = int(main.stdout.readline())
+        assert running(worker)
+        main.kill()
+    deadline = time.monotonic() + 30
+    while running(worker) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not running(worker)
+
+
+def running(process):
+    status = Path(f"/proc/{process}/status")
+    return status.exists() and "zombie" not in status.read_text()
+
+
+def test_clips_can_be_pickled():
+    clips = clips_of()
+    torch.testing.assert_close(pickle.loads(pickle.dumps(clips)).clip(1, 2), clips.clip(1, 2), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"workers": -1}, "workers: expected a whole number of at least 0, got -1"),
+        ({"ranks": 0}, "ranks: expected a whole number of at least 1, got 0"),
+        ({"rank": -1}, "rank: expected a whole number of at least 0, got -1"),
+        ({"rank": 2, "ranks": 2}, "rank: expected 0 to 1, as ranks=2, got 2"),
+    ],
+)
+def test_refusals(options, message):
+    with pytest.raises(ValueError, match=message):
+        batches(clips_of(), clips_of(), **options)
