@@ -65,6 +65,7 @@ class TimmUnet(nn.Module):
     ) -> None:
         super().__init__()
         require(in_channels=in_channels, out_channels=out_channels, width=width, norm=norm)
+        require(init=init, init_gain=init_gain)  # before a backbone is made, or downloaded
         if weights is not None and not isinstance(weights, str):
             raise TypeError(refusal("weights", allowed="None, 'hub' or the path of a file", got=repr(weights)))
         self.in_channels = in_channels
