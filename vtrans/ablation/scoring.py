@@ -37,8 +37,9 @@ class Scoring(Callback):
         self._model, self._data, self._names, self._every = model, data, names, every
         self._began: float | None = None
         self._before = 0.0
-        if defined(model, names) != []:
-            choose(model, data, metrics=defined(model, names))
+        own = defined(model, names)
+        if own is None or own:
+            choose(model, data, metrics=own)
 
     @property
     def seconds(self) -> float:
@@ -66,18 +67,17 @@ def scores(model: TranslationModel, data: EvaluationData, names: Sequence[str] |
         data: What it is measured on.
         names: The metrics; None for all that are possible.
     """
-    if (own := defined(model, names)) == []:
-        return {}
-    found = evaluate(model, data, metrics=own, rounded=False).numbers
+    own = defined(model, names)
+    found = {} if own is not None and not own else evaluate(model, data, metrics=own, rounded=False).numbers
     order = dict.fromkeys([*(names or ()), *metrics])
     named = {f"{name}/{domain}": found.get(f"{name}/{domain}", math.nan) for name in order for domain in "yx"}
     return {name: value for name, value in named.items() if math.isfinite(value)}
 
 
-def defined(model: TranslationModel, names: Sequence[str] | None) -> list[str] | None:
+def defined(model: TranslationModel, names: Sequence[str] | None) -> Sequence[str] | None:
     """Metrics without those of predictors, if this model, unlike others of a grid, has none."""
     if names is None or any(network.startswith("P_") for network in model.networks):
-        return names and [*names]
+        return names
     return [name for name in names if not {"recycled", "predicted"} & {*metrics.create(name).needs}]
 
 
