@@ -10,6 +10,7 @@ from vtrans.data import frames_to_tensor, tensor_to_frames, write_video
 from vtrans.data.opening import resolved, world_of
 from vtrans.data.tensors import Frames
 from vtrans.evaluation import EvaluationData
+from vtrans.evaluation.pictures import enlarged
 from vtrans.model import TranslationModel
 from vtrans.training.preparation import Preparation
 
@@ -45,8 +46,5 @@ def write_videos(model: TranslationModel, prepared: Preparation, data: Evaluatio
 
 def _shown(clip: Frames) -> Frames:
     """Frames in colour, enlarged by a whole number, with an even height and width."""
-    if clip.shape[3] == 1:
-        clip = clip.repeat(3, axis=3)
-    times = max(1, SIDE // clip.shape[1])
-    large = clip.repeat(times, axis=1).repeat(times, axis=2)
+    large = enlarged(clip, SIDE)
     return np.ascontiguousarray(large[:, : large.shape[1] // 2 * 2, : large.shape[2] // 2 * 2])

@@ -1,7 +1,7 @@
 """Every metric by name: ``vtrans.evaluation.metrics`` holds the built-in ones, and takes one's own."""
 
 from vtrans.evaluation.metrics.against_real import FrechetDistance, KernelDistance, VideoFrechetDistance
-from vtrans.evaluation.metrics.against_truth import L1, ClassAccuracy, MeanIou, PixelAccuracy, Psnr, Settled, Ssim
+from vtrans.evaluation.metrics.against_truth import L1, OfLabels, Psnr, Settled, Ssim
 from vtrans.evaluation.metrics.metric import metrics as metrics
 from vtrans.evaluation.metrics.over_time import (
     Flicker,
@@ -13,10 +13,30 @@ from vtrans.evaluation.metrics.over_time import (
 )
 from vtrans.evaluation.metrics.there_and_back import Difference
 
+LONG = "Long et al., Fully convolutional networks for semantic segmentation, 2015"
+
 metrics.add("settled", Settled)
-metrics.add("mean_iou", MeanIou, reference="Long et al., Fully convolutional networks, 2015")
-metrics.add("class_accuracy", ClassAccuracy, reference="Long et al., Fully convolutional networks, 2015")
-metrics.add("pixel_accuracy", PixelAccuracy, reference="Long et al., Fully convolutional networks, 2015")
+metrics.add(
+    "mean_iou",
+    OfLabels,
+    description="Intersection over union of the classes, averaged over those that occur.",
+    reference=LONG,
+    of="mean_iou",
+)
+metrics.add(
+    "class_accuracy",
+    OfLabels,
+    description="The share of a class's pixels that are right, averaged over the classes that occur.",
+    reference=LONG,
+    of="class_accuracy",
+)
+metrics.add(
+    "pixel_accuracy",
+    OfLabels,
+    description="The share of pixels of the right class.",
+    reference=LONG,
+    of="pixel_accuracy",
+)
 metrics.add("psnr", Psnr)
 metrics.add("ssim", Ssim, reference="Wang et al., Image quality assessment, 2004")
 metrics.add("l1", L1)

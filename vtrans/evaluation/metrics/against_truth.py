@@ -1,6 +1,7 @@
 """Metrics against the true translation."""
 
-from abc import abstractmethod
+import math
+from typing import Literal
 
 import numpy as np
 from torch import Tensor
@@ -14,6 +15,11 @@ from vtrans.evaluation.scores import WINDOW, l1_of_frames, psnr_of_frames, ssim_
 from vtrans.evaluation.segmentation import Confusion
 
 GROUP = "against the truth"
+TITLES = {
+    "mean_iou": "mean intersection over union",
+    "class_accuracy": "class accuracy",
+    "pixel_accuracy": "pixel accuracy",
+}
 
 
 class Psnr(PerFrame):
@@ -57,13 +63,19 @@ class L1(PerFrame):
 
 
 class OfLabels(Metric):
-    """A metric of label maps, whose pixels are counted over all frames before anything is divided."""
+    """A number of label maps, whose pixels are counted over all frames before anything is divided.
+
+    Args:
+        of: The number, a method of :class:`~vtrans.evaluation.segmentation.Confusion`.
+    """
 
     better: Better = "higher"
     group = GROUP
     needs = ("output", "truth", "palette")
 
-    def __init__(self) -> None:
+    def __init__(self, of: Literal["mean_iou", "class_accuracy", "pixel_accuracy"]) -> None:
+        self.title = TITLES[of]
+        self._of = of
         self._sequences: list[Confusion] = []
         self._frames = 0
 
@@ -79,39 +91,11 @@ class OfLabels(Metric):
             raise ValueError(refusal("frames", allowed="at least one frame to measure", got="none"))
         whole = Confusion(self._sequences[0].palette)
         whole.counts = sum((each.counts for each in self._sequences), whole.counts)
-        sequences = tuple(self.share(each) if each.counts.any() else np.nan for each in self._sequences)
-        return Measured(self.share(whole), self._frames, sequences, whole.iou() if isinstance(self, MeanIou) else None)
+        each = tuple(self._share(one) if one.counts.any() else math.nan for one in self._sequences)
+        return Measured(self._share(whole), self._frames, each, whole.iou() if self._of == "mean_iou" else None)
 
-    @abstractmethod
-    def share(self, confusion: Confusion) -> float:
-        """The number, from how often each class was taken for each other."""
-
-
-class MeanIou(OfLabels):
-    """Intersection over union of the classes, averaged over those that occur."""
-
-    title = "mean intersection over union"
-
-    def share(self, confusion: Confusion) -> float:
-        return confusion.mean_iou()
-
-
-class ClassAccuracy(OfLabels):
-    """The share of a class's pixels that are right, averaged over the classes that occur."""
-
-    title = "class accuracy"
-
-    def share(self, confusion: Confusion) -> float:
-        return confusion.class_accuracy()
-
-
-class PixelAccuracy(OfLabels):
-    """The share of pixels of the right class."""
-
-    title = "pixel accuracy"
-
-    def share(self, confusion: Confusion) -> float:
-        return confusion.pixel_accuracy()
+    def _share(self, confusion: Confusion) -> float:
+        return float(getattr(confusion, self._of)())
 
 
 class Settled(Metric):
