@@ -9,6 +9,7 @@ from types import ModuleType
 
 MOVED = {
     "vtrans.assembly": "vtrans.model",
+    "vtrans.catalog": "vtrans.built_in",
     "vtrans.evaluation.ablation": "vtrans.ablation",
     "vtrans.explanation": "vtrans.model.explanation",
     "vtrans.export": "vtrans.interop.export",

@@ -1,9 +1,9 @@
 """The reference trainer: settings, the loop, checkpoints that continue exactly, and what a run leaves behind."""
 
+from vtrans.data.settings import DataSettings
 from vtrans.training.averages import GeneratorAverage
 from vtrans.training.callbacks import Callback, Run, callbacks
 from vtrans.training.checkpoints import load_checkpoint, model_folder, save_checkpoint
-from vtrans.training.data_settings import DataSettings
 from vtrans.training.devices import Devices
 from vtrans.training.loop import training_steps
 from vtrans.training.model_settings import ModelSettings

@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 import torch
 
 from vtrans.errors import refusal
+from vtrans.files import flush, read_json
 from vtrans.model import TranslationModel, pretrained
 from vtrans.training.averages import GeneratorAverage, averaged
 from vtrans.training.devices import Devices
-from vtrans.training.manifest import check_files, flush, read_json, read_manifest, write_manifest
+from vtrans.training.manifest import check_files, read_manifest, write_manifest
 from vtrans.training.state import (
     Optimizers,
     capture_optimizers,

@@ -8,15 +8,15 @@ from typing import Any
 
 from vtrans.data import Clips, FrameSource
 from vtrans.data.checks import counted
+from vtrans.data.opening import PUBLISHED, jitter_of, open_sources, resolved
+from vtrans.data.settings import DataSettings
 from vtrans.data.tensors import Frames
 from vtrans.errors import refusal
 from vtrans.model import TranslationModel
 from vtrans.networks.sizes import nearest_sizes
 from vtrans.planning.compilation import lay_out_channels_last
-from vtrans.training.data_settings import DataSettings
 from vtrans.training.devices import Devices
 from vtrans.training.settings import TrainingSettings
-from vtrans.training.sources import PUBLISHED, jitter_of, open_sources, resolved
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from typing import Any
 
 import vtrans
 from vtrans.errors import refusal
+from vtrans.files import read_json, replace_text
 from vtrans.training.checkpoints import checkpoints_in
 from vtrans.training.devices import Devices
-from vtrans.training.manifest import read_json, replace_text
 from vtrans.training.settings import check_version
 
 _LOCK = ".lock"
@@ -27,7 +27,7 @@ _LOCK = ".lock"
 _FREE = (
     *("checkpoint_every", "keep_last", "milestone_every", "preview_every", "video_every", "log_every", "check_every"),
     *("device", "threads", "compile", "optimizer", "recompute", "accumulate", "guard", "trackers", "best"),
-    *("validate_every", "data.workers", "data.cache", "data.memory", "version"),
+    *("validate_every", "validate_metrics", "data.workers", "data.cache", "data.memory", "version"),
 )
 """What may differ when a run is resumed."""
 

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import vtrans
+from vtrans.data.settings import DataSettings
 from vtrans.errors import refusal
 from vtrans.model import TranslationModel
-from vtrans.training.data_settings import DataSettings
 from vtrans.training.model_settings import ModelSettings
 
 
@@ -49,6 +49,8 @@ class TrainingSettings:
         milestone_every: Steps between checkpoints that are kept for ever; 0 for none.
         best: A number of metrics.jsonl, such as held_out/cycle/x, whose best checkpoint is kept too.
         validate_every: Steps between looks at held-out clips; 0 for none. Needs data.held_out, or a world.
+        validate_metrics: Metrics that are measured there. Default: cycle, recycle, psnr and ssim, where they can be.
+            That of best is always among them.
         preview_every: Steps between pictures of the translations so far; 0 for none.
         video_every: Steps between short videos of clips beside their translations; 0 for none.
         log_every: Steps between lines of metrics.jsonl and of trackers.
@@ -84,6 +86,7 @@ class TrainingSettings:
     milestone_every: int = 0
     best: str | None = None
     validate_every: int = 0
+    validate_metrics: list[str] = field(default_factory=list)
     preview_every: int = 500
     video_every: int = 0
     log_every: int = 20
