@@ -28,9 +28,6 @@ for threads in ("OMP_NUM_THREADS", "VTRANS_TEST_THREADS"):
 
 import libcst as cst  # noqa: E402
 
-# Where a room's own tests are not the ones that show what it means.
-TESTS = {"algebra": ["algebra", "planning"], "registry.py": ["test_registry.py"]}
-
 TOPS = ("vtrans", "tests", "benchmarks")  # some tests read a benchmark
 
 CONFIGURATION = """
@@ -117,7 +114,7 @@ def main() -> None:
     room = tree / "vtrans" / asked.room
     paths = [room] if room.is_file() else sorted(path for pattern in asked.files for path in room.rglob(pattern))
     files = [str(path.relative_to(tree)) for path in paths]
-    tests = [f"tests/{name}" for name in asked.tests or TESTS.get(asked.room, [asked.room])]
+    tests = [f"tests/{name}" for name in asked.tests or [f"test_{asked.room}" if room.is_file() else asked.room]]
     missing = [name for name in tests if not (tree / name).exists()]
     if missing or not files:
         parser.error(f"no {' '.join(missing) or 'such files'} in {tree}")

@@ -87,18 +87,6 @@ def test_a_network_that_declares_no_number_of_frames_is_refused(attribute, value
         Reads.of(network)
 
 
-def test_unrolled_predictions_feed_on_themselves():
-    class Sum(nn.Module):
-        context = 2
-
-        def forward(self, frames):
-            return frames.sum(1)
-
-    ones = torch.ones(1, 2, 1, 1, 1)
-    found = evaluate(unroll(x.P, x.frames, 4), {x.frames: ones}, {"P_X": Sum()})
-    assert [frame.item() for frame in found.values()] == [1, 1, 2, 3, 5, 8]
-
-
 def test_gradients_of_frozen_detached_and_carried_frames():
     network, frames = Frame(3).double(), clip(2).requires_grad_()
     for stream, to_clip, to_weights in (
@@ -116,13 +104,6 @@ def test_gradients_of_frozen_detached_and_carried_frames():
         assert [grad is not None for grad in found] == [to_clip] + [to_weights] * 2, stream
 
 
-def test_noise_has_its_scale():
-    torch.manual_seed(0)
-    still = torch.zeros(1, 1, 1, 200, 200)
-    drawn = evaluate(noise(x.frames, "a", scale=0.3), {x.frames: still}, {})[0]
-    assert drawn.std().item() == pytest.approx(0.3, rel=0.02) and abs(drawn.mean().item()) < 0.01
-
-
 def test_missing_clips_and_networks_are_named():
     with pytest.raises(ValueError, match=r"x\['flow'\]: expected the streams that the losses name, got x"):
         evaluate(x.stream("flow"), {x.frames: clip(2)}, {})
@@ -130,15 +111,6 @@ def test_missing_clips_and_networks_are_named():
         evaluate(x.G(x.frames), {x.frames: clip(2)}, {"P_X": Predictor(2)})
     with pytest.raises(ValueError, match="expected the streams that the losses name, got none"):
         evaluate(x.past, {}, {})
-
-
-@pytest.mark.parametrize(
-    "make", [detach, reverse, lambda s: shift(s, 1), lambda s: noise(s, "a"), lambda s: join(s, x.past), x.G]
-)
-@pytest.mark.parametrize("wrong", [5, None, x, x.G])
-def test_operators_take_streams(make, wrong):
-    with pytest.raises(TypeError, match=r"\(…\): expected streams such as x.frames or x.past, got"):
-        make(wrong)
 
 
 def test_a_foreign_stream_is_refused():

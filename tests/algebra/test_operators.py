@@ -1,0 +1,120 @@
+"""Operators by their plain meaning, worked out by hand."""
+
+import pytest
+import torch
+from torch import nn
+
+from vtrans.algebra.expressions import Domain, Operation, join
+from vtrans.algebra.meaning import evaluate
+from vtrans.algebra.operators import Draw, between, detach, noise, reverse, shift, unroll
+
+x, y = Domain("x"), Domain("y")
+
+
+class Sum(nn.Module):
+    context = 2
+
+    def forward(self, frames):
+        return frames.sum(1)
+
+
+def values(stream, networks=None, **clips):
+    """The frames of a stream as numbers by time; clips are numbers by time too."""
+    given = {Domain(name).frames: torch.tensor(numbers).view(1, -1, 1, 1, 1) for name, numbers in clips.items()}
+    return {t: frame.item() for t, frame in evaluate(stream, given, networks or {}).items()}
+
+
+X, Y = [1.0, 2.0, 4.0], [10.0, 20.0, 40.0]
+MEANINGS = {
+    "reverse": (reverse(x.frames), {0: 4.0, 1: 2.0, 2: 1.0}),
+    "reverse of the past": (reverse(x.past), {0: 2.0, 1: 1.0}),
+    "reverse of later times": (reverse(shift(x.frames, 5)), {5: 4.0, 6: 2.0, 7: 1.0}),
+    "shift": (shift(x.frames, 2), {2: 1.0, 3: 2.0, 4: 4.0}),
+    "shift to earlier": (shift(x.frames, -1), {-1: 1.0, 0: 2.0, 1: 4.0}),
+    "detach": (detach(x.past), {0: 1.0, 1: 2.0}),
+    "join": (join(x.past, y.frames), {0: 1.0, 1: 2.0, 2: 40.0}),
+    "join with later": (join(shift(x.past, 2), y.past), {0: 10.0, 1: 20.0, 2: 1.0, 3: 2.0}),
+    "unroll": (unroll(x.P, x.past, 3), {0: 1.0, 1: 2.0, 2: 3.0, 3: 5.0, 4: 8.0}),
+    "unroll by nothing": (unroll(x.P, x.past, 0), {0: 1.0, 1: 2.0}),
+}
+
+
+@pytest.mark.parametrize("case", MEANINGS)
+def test_meanings(case):
+    stream, expected = MEANINGS[case]
+    assert values(stream, {"P_X": Sum()}, x=X, y=Y) == expected
+
+
+def test_noise_has_its_scale_and_is_drawn_for_each_frame():
+    still = torch.zeros(1, 2, 1, 200, 200)
+    for options, scale in (({}, 0.1), ({"scale": 0.3}, 0.3), ({"scale": 2}, 2.0)):
+        first, second = evaluate(noise(x.frames, "a", **options), {x.frames: still}, {}).values()
+        assert first.std().item() == pytest.approx(scale, rel=0.02) and abs(first.mean().item()) < 0.05 * scale
+        assert not torch.equal(first, second)
+    added = evaluate(noise(x.frames, "a", scale=0), {x.frames: still + 0.5}, {})[0]
+    assert torch.equal(added, still[:, 0] + 0.5)
+
+
+def test_a_point_between_two_frames_is_drawn_uniformly_for_each_of_the_batch():
+    a, b = torch.full((2000, 1, 1, 2, 2), -1.0, dtype=torch.float64), torch.full((2000, 1, 1, 2, 2), 3.0).double()
+    points = evaluate(between(x.frames, y.frames, "a"), {x.frames: a, y.frames: b}, {})[0]
+    assert points.dtype == torch.float64
+    assert (points == points[:, :1, :1, :1]).all(), "one point for all of a frame"
+    share = (points[:, 0, 0, 0] + 1) / 4
+    assert (share >= 0).all() and (share <= 1).all()
+    quarters = share.mul(4).long().bincount(minlength=4)
+    assert all(abs(count - 500) < 80 for count in quarters.tolist()), "as often in each quarter"
+
+
+def test_a_draw_is_one_by_its_name_and_anew_by_another():
+    still, draws = {x.frames: torch.zeros(1, 2, 1, 2, 2)}, {}
+    streams = [noise(x.frames, name) for name in ("a", "a", "b")]
+    first, again, other = (evaluate(stream, still, {}, draws) for stream in streams)
+    assert torch.equal(first[0], again[0]) and torch.equal(first[1], again[1])
+    assert not torch.equal(first[0], other[0]) and not torch.equal(first[0], first[1])
+    assert {(draw.name, t) for draw, t in draws} == {(name, t) for name in "ab" for t in (0, 1)}
+    fresh = evaluate(streams[0], still, {})
+    assert not torch.equal(first[0], fresh[0]), "without draws from before it draws anew"
+    assert all(isinstance(draw, Draw) for draw, _ in draws)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [detach, reverse, lambda s: shift(s, 1), lambda s: noise(s, "a"), lambda s: join(s, x.past)]
+    + [lambda s: join(x.past, s), lambda s: between(s, x.past, "a"), lambda s: between(x.past, s, "a"), x.G]
+    + [lambda s: unroll(x.P, s, 1)],
+)
+@pytest.mark.parametrize("wrong", [5, None, x, x.G])
+def test_operators_take_streams(make, wrong):
+    got = {int: "got int.", type(None): "got NoneType.", Domain: "got Domain."}
+    with pytest.raises(TypeError) as refused:
+        make(wrong)
+    assert "(…): expected streams such as x.frames or x.past, got" in str(refused.value)
+    assert str(refused.value).endswith(got.get(type(wrong), "got the network G_X. Apply it to a stream: G_X(…)."))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: noise(x.past, "a", scale=True), "scale: expected a number, got True."),
+        (lambda: noise(x.past, "a", scale="1"), "scale: expected a number, got '1'."),
+        (lambda: shift(x.past, 1.0), "by: expected a whole number of times, got 1.0."),
+        (lambda: shift(x.past, False), "by: expected a whole number of times, got False."),
+        (lambda: unroll(x.past, x.past, 1), "predictor: expected a network such as y.P, got Past."),
+        (lambda: unroll(x.P, x.past, -1), "steps: expected a whole number of frames, 0 for none, got -1."),
+        (lambda: unroll(x.P, x.past, True), "steps: expected a whole number of frames, 0 for none, got True."),
+        (lambda: unroll(x.P, x.past, 1.0), "steps: expected a whole number of frames, 0 for none, got 1.0."),
+        (lambda: Draw("a", inputs=[x.past]), "inputs: expected a tuple of streams, such as (x.frames,), got list."),
+    ],
+)
+def test_wrong_options_are_refused(make, message):
+    with pytest.raises((TypeError, ValueError)) as refused:
+        make()
+    assert str(refused.value) == message
+
+
+def test_operators_are_data():
+    assert unroll(x.P, x.past, 2) == unroll(x.P, x.past, 2) != unroll(x.P, x.past, 3)
+    assert shift(x.past, 1) != shift(x.past, 2) and noise(x.past, "a") != noise(x.past, "a", 0.2)
+    assert isinstance(between(x.past, y.past, "a"), Operation) and between(y.past, x.past, "a").domain == "y"
+    assert repr(unroll(x.P, x.past, 2)).count("Past") == 1, "however long, it is printed once"
