@@ -51,19 +51,28 @@ def test_noise_has_its_scale_and_is_drawn_for_each_frame():
         first, second = evaluate(noise(x.frames, "a", **options), {x.frames: still}, {}).values()
         assert first.std().item() == pytest.approx(scale, rel=0.02) and abs(first.mean().item()) < 0.05 * scale
         assert not torch.equal(first, second)
-    added = evaluate(noise(x.frames, "a", scale=0), {x.frames: still + 0.5}, {})[0]
-    assert torch.equal(added, still[:, 0] + 0.5)
+    draws = {}
+    shifted = evaluate(noise(x.frames, "a", scale=2), {x.frames: still + 0.5}, {}, draws)
+    for (_, t), drawn in draws.items():
+        assert torch.equal(shifted[t], 0.5 + 2 * drawn)
 
 
 def test_a_point_between_two_frames_is_drawn_uniformly_for_each_of_the_batch():
-    a, b = torch.full((2000, 1, 1, 2, 2), -1.0, dtype=torch.float64), torch.full((2000, 1, 1, 2, 2), 3.0).double()
+    a, b = torch.full((2000, 1, 1, 2, 2), -2.0), torch.full((2000, 1, 1, 2, 2), 6.0)
     points = evaluate(between(x.frames, y.frames, "a"), {x.frames: a, y.frames: b}, {})[0]
-    assert points.dtype == torch.float64
     assert (points == points[:, :1, :1, :1]).all(), "one point for all of a frame"
-    share = (points[:, 0, 0, 0] + 1) / 4
+    share = (points[:, 0, 0, 0] + 2) / 8
     assert (share >= 0).all() and (share <= 1).all()
     quarters = share.mul(4).long().bincount(minlength=4)
     assert all(abs(count - 500) < 80 for count in quarters.tolist()), "as often in each quarter"
+
+
+@pytest.mark.parametrize("like", [{"dtype": torch.bfloat16}, {"dtype": torch.float64}, {"device": "meta"}], ids=str)
+def test_draws_are_of_the_type_and_on_the_device_of_the_frames(like):
+    frames = torch.zeros(1, 1, 1, 2, 2, **like)
+    for stream in (between(x.frames, y.frames, "a"), noise(x.frames, "a")):
+        (found,) = evaluate(stream, {x.frames: frames, y.frames: frames}, {}).values()
+        assert (found.dtype, found.device) == (frames.dtype, frames.device)
 
 
 def test_a_draw_is_one_by_its_name_and_anew_by_another():
@@ -78,19 +87,33 @@ def test_a_draw_is_one_by_its_name_and_anew_by_another():
     assert all(isinstance(draw, Draw) for draw, _ in draws)
 
 
-@pytest.mark.parametrize(
-    "make",
-    [detach, reverse, lambda s: shift(s, 1), lambda s: noise(s, "a"), lambda s: join(s, x.past)]
-    + [lambda s: join(x.past, s), lambda s: between(s, x.past, "a"), lambda s: between(x.past, s, "a"), x.G]
-    + [lambda s: unroll(x.P, s, 1)],
-)
-@pytest.mark.parametrize("wrong", [5, None, x, x.G])
-def test_operators_take_streams(make, wrong):
-    got = {int: "got int.", type(None): "got NoneType.", Domain: "got Domain."}
+TAKING_STREAMS = {
+    "detach(…)": detach,
+    "reverse(…)": reverse,
+    "shift(…)": lambda s: shift(s, 1),
+    "noise(…)": lambda s: noise(s, "a"),
+    "join(…)": lambda s: join(s, x.past),
+    "join(…) second": lambda s: join(x.past, s),
+    "between(…)": lambda s: between(s, x.past, "a"),
+    "between(…) second": lambda s: between(x.past, s, "a"),
+    "unroll(…)": lambda s: unroll(x.P, s, 1),
+    "G_X(…)": x.G,
+}
+NO_STREAMS = {
+    "int.": 5,
+    "NoneType.": None,
+    "Domain.": x,
+    "the network G_X. Apply it to a stream: G_X(…).": x.G,
+}
+
+
+@pytest.mark.parametrize("operator", TAKING_STREAMS)
+@pytest.mark.parametrize("got", NO_STREAMS)
+def test_operators_take_streams(operator, got):
     with pytest.raises(TypeError) as refused:
-        make(wrong)
-    assert "(…): expected streams such as x.frames or x.past, got" in str(refused.value)
-    assert str(refused.value).endswith(got.get(type(wrong), "got the network G_X. Apply it to a stream: G_X(…)."))
+        TAKING_STREAMS[operator](NO_STREAMS[got])
+    name = operator.removesuffix(" second")
+    assert str(refused.value) == f"{name}: expected streams such as x.frames or x.past, got {got}"
 
 
 @pytest.mark.parametrize(
