@@ -26,23 +26,23 @@ def values(stream, networks=None, **clips):
 
 X, Y = [1.0, 2.0, 4.0], [10.0, 20.0, 40.0]
 MEANINGS = {
-    "reverse": (reverse(x.frames), {0: 4.0, 1: 2.0, 2: 1.0}),
-    "reverse of the past": (reverse(x.past), {0: 2.0, 1: 1.0}),
-    "reverse of later times": (reverse(shift(x.frames, 5)), {5: 4.0, 6: 2.0, 7: 1.0}),
-    "shift": (shift(x.frames, 2), {2: 1.0, 3: 2.0, 4: 4.0}),
-    "shift to earlier": (shift(x.frames, -1), {-1: 1.0, 0: 2.0, 1: 4.0}),
-    "detach": (detach(x.past), {0: 1.0, 1: 2.0}),
-    "join": (join(x.past, y.frames), {0: 1.0, 1: 2.0, 2: 40.0}),
-    "join with later": (join(shift(x.past, 2), y.past), {0: 10.0, 1: 20.0, 2: 1.0, 3: 2.0}),
-    "unroll": (unroll(x.P, x.past, 3), {0: 1.0, 1: 2.0, 2: 3.0, 3: 5.0, 4: 8.0}),
-    "unroll by nothing": (unroll(x.P, x.past, 0), {0: 1.0, 1: 2.0}),
+    "reverse": (lambda: reverse(x.frames), {0: 4.0, 1: 2.0, 2: 1.0}),
+    "reverse of the past": (lambda: reverse(x.past), {0: 2.0, 1: 1.0}),
+    "reverse of later times": (lambda: reverse(shift(x.frames, 5)), {5: 4.0, 6: 2.0, 7: 1.0}),
+    "shift": (lambda: shift(x.frames, 2), {2: 1.0, 3: 2.0, 4: 4.0}),
+    "shift to earlier": (lambda: shift(x.frames, -1), {-1: 1.0, 0: 2.0, 1: 4.0}),
+    "detach": (lambda: detach(x.past), {0: 1.0, 1: 2.0}),
+    "join": (lambda: join(x.past, y.frames), {0: 1.0, 1: 2.0, 2: 40.0}),
+    "join with later": (lambda: join(shift(x.past, 2), y.past), {0: 10.0, 1: 20.0, 2: 1.0, 3: 2.0}),
+    "unroll": (lambda: unroll(x.P, x.past, 3), {0: 1.0, 1: 2.0, 2: 3.0, 3: 5.0, 4: 8.0}),
+    "unroll by nothing": (lambda: unroll(x.P, x.past, 0), {0: 1.0, 1: 2.0}),
 }
 
 
 @pytest.mark.parametrize("case", MEANINGS)
 def test_meanings(case):
     stream, expected = MEANINGS[case]
-    assert values(stream, {"P_X": Sum()}, x=X, y=Y) == expected
+    assert values(stream(), {"P_X": Sum()}, x=X, y=Y) == expected
 
 
 def test_noise_has_its_scale_and_is_drawn_for_each_frame():
@@ -137,6 +137,7 @@ def test_wrong_options_are_refused(make, message):
 
 
 def test_operators_are_data():
+    assert unroll(x.P, x.past, 2).predictor == x.P and between(x.past, y.past, "a").name == "a"
     assert unroll(x.P, x.past, 2) == unroll(x.P, x.past, 2) != unroll(x.P, x.past, 3)
     assert shift(x.past, 1) != shift(x.past, 2) and noise(x.past, "a") != noise(x.past, "a", 0.2)
     assert isinstance(between(x.past, y.past, "a"), Operation) and between(y.past, x.past, "a").domain == "y"
