@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from vtrans.algebra.calls import call
+from vtrans.algebra.expressions import Domain
 
 
 class Doubling(nn.Module):
@@ -46,6 +47,13 @@ def test_without_gradients_nothing_is_run_again():
     with torch.no_grad():
         assert call(network, (torch.tensor(3.0),), frozen=False) == 6.0
     assert network.calls == ["forward"]
+
+
+def test_a_network_that_declares_nothing_runs_once_and_by_any_of_its_methods():
+    network, frames = Doubling(), torch.tensor(3.0, requires_grad=True)
+    Domain("x").G.run({"G_X": network}, frames, torch.tensor(1.0), method="twice").backward()
+    Domain("x").G.run({"G_X": network}, frames).backward()
+    assert network.calls == ["twice", "forward"] and frames.grad == 4.0
 
 
 def test_a_network_is_called_with_its_hooks():

@@ -191,8 +191,8 @@ def test_gradients_of_frozen_detached_and_carried_frames():
 
 
 def test_missing_clips_and_networks_are_named():
-    with pytest.raises(ValueError, match=r"x\['flow'\]: expected the streams that the losses name, got x"):
-        evaluate(x.stream("flow"), {x.frames: clip(2)}, {})
+    with pytest.raises(ValueError, match=r"x\['flow'\]: .* got x\['frames'\], y\['frames'\]\. Pass the"):
+        evaluate(x.stream("flow"), {x.frames: clip(2), y.frames: clip(2)}, {})
     with pytest.raises(ValueError, match="G_X: expected a network of the model, got networks P_X"):
         evaluate(x.G(x.frames), {x.frames: clip(2)}, {"P_X": Predictor(2)})
     with pytest.raises(ValueError, match="expected the streams that the losses name, got none"):

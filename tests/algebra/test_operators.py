@@ -11,6 +11,15 @@ from vtrans.algebra.operators import Draw, between, detach, noise, reverse, shif
 x, y = Domain("x"), Domain("y")
 
 
+class Total(nn.Module):
+    """Of all frames before."""
+
+    context = None
+
+    def forward(self, frames):
+        return frames.cumsum(1)
+
+
 class Sum(nn.Module):
     context = 2
 
@@ -35,6 +44,7 @@ MEANINGS = {
     "join": (lambda: join(x.past, y.frames), {0: 1.0, 1: 2.0, 2: 40.0}),
     "join with later": (lambda: join(shift(x.past, 2), y.past), {0: 10.0, 1: 20.0, 2: 1.0, 3: 2.0}),
     "unroll": (lambda: unroll(x.P, x.past, 3), {0: 1.0, 1: 2.0, 2: 3.0, 3: 5.0, 4: 8.0}),
+    "the whole past": (lambda: x.network("R")(x.frames), {1: 1.0, 2: 3.0, 3: 7.0}),
     "unroll by nothing": (lambda: unroll(x.P, x.past, 0), {0: 1.0, 1: 2.0}),
 }
 
@@ -42,7 +52,7 @@ MEANINGS = {
 @pytest.mark.parametrize("case", MEANINGS)
 def test_meanings(case):
     stream, expected = MEANINGS[case]
-    assert values(stream(), {"P_X": Sum()}, x=X, y=Y) == expected
+    assert values(stream(), {"P_X": Sum(), "R_X": Total()}, x=X, y=Y) == expected
 
 
 def test_noise_has_its_scale_and_is_drawn_for_each_frame():

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -367,7 +368,7 @@ def test_mistakes_in_equations_are_named(terms, message):
             lambda x, y, n: (x[0], y, n),
             "x: expected a clip (batch, time, channel, height, width), got shape (4,",
         ),
-        (lambda x, y, n: (x, None, n), "y: expected a clip (batch, time, channel, height, width), got NoneType."),
+        (lambda x, y, n: (x, 5, n), "y: expected a clip (batch, time, channel, height, width), got int."),
         (lambda x, y, n: (x, y, 5), "networks: expected a mapping such as {'G_X': …, 'G_Y': …}, got int."),
         (lambda x, y, n: (x, y, {"G_X": n["G_X"]}), "G_Y: expected a network of the model, got networks G_X."),
         (lambda x, y, n: (x[:, :1], y[:, :1], n), "The two streams compared have no time in common."),
@@ -449,12 +450,49 @@ class MyOwnLoss(Loss):
         yield self.compare(x.past, x.past)
 
 
+def test_a_loss_alone_draws_once_and_adds_up_what_has_one_name():
+    def terms(loss, x, y):
+        drawn = vtrans.noise(x.frames, "a")
+        yield loss.compare(drawn, x.frames)
+        yield loss.compare(drawn, x.frames)
+        yield loss.compare(x.frames, vtrans.noise(x.frames, "a"), name="again")
+
+    x, y = clips(T)
+    values = Written(terms)(x, y, {})
+    assert set(values) == {"written/x", "written/y", "again/x", "again/y"}
+    assert values["written/x"] == 2 * values["again/x"] > 0, "one draw by its name, in all terms"
+
+
+@dataclass(kw_only=True, eq=False)
+class Postponed(Loss):
+    """As a module writes it that postpones its annotations."""
+
+    strict: "bool" = True
+
+    def terms(self, x, y):
+        yield self.compare(x.past, x.past)
+
+
+def test_options_that_are_true_or_false_are_checked_however_they_are_annotated():
+    assert Postponed(strict=False).options == {"weight": 1.0, "strict": False}
+    with pytest.raises(TypeError, match="^strict: expected True or False, got 1.$"):
+        Postponed(strict=1)
+
+
+@pytest.mark.parametrize("pool", [0, 5])
+def test_fakes_pass_through_a_history_of_the_size_that_was_asked_for(pool):
+    for _, taught in (tuple(Adversarial(pool=pool).directions())[:2], tuple(Adversarial(pool=pool).directions())[2:]):
+        assert [judged.inputs[0].pool for judged in taught.streams[1:]] == [pool] * 3
+
+
 def test_what_a_loss_is_called_and_whether_plain_data_describe_it():
     assert MyOwnLoss().name == "my_own_loss" and Cycle().name == "cycle"
     assert Cycle().is_plain and Cycle(distance=["charbonnier", {"epsilon": 0.1}]).is_plain
     assert not MyOwnLoss().is_plain, "not registered"
     vtrans.losses.add("my_own_loss", Cycle, description="Another.")
     assert not MyOwnLoss().is_plain, "registered is another"
+    vtrans.losses.add("mine", MyOwnLoss, description="Mine.")
+    assert MyOwnLoss().name == "mine" and MyOwnLoss().is_plain
     assert not Cycle(distance=lambda a, b: (a - b).abs().mean()).is_plain
     assert not Cycle(weight=lambda step: 1.0).is_plain
 

@@ -73,6 +73,8 @@ def test_sums_over_16_bits_have_32(monkeypatch):
     assert found.dtype == torch.float32
     plain, _ = weighed([term], [given(term)], torch.ones(1, dtype=torch.float32), monkeypatch, "eager")
     assert plain.dtype == torch.float64, "as the values are"
+    plain, _ = weighed([term], [given(term, torch.float32)], torch.ones(1).double(), monkeypatch, "eager")
+    assert plain.dtype == torch.float32
 
 
 def test_frames_of_two_shapes_are_refused_in_the_term_s_own_words(monkeypatch):

@@ -33,6 +33,7 @@ def frames(*values, batch=1, channels=1):
 def test_two_streams_are_compared_at_the_times_that_both_have():
     term = Comparison(x.P(x.past), shift(x.frames, 1), as_distance("l1"))
     assert term.requests(scope(4)) == ((x.P(x.past), (2, 3)), (shift(x.frames, 1), (2, 3)))
+    assert Comparison(x.frames, x.past, as_distance("l1")).requests(scope(3)) == ((x.frames, (0, 1)), (x.past, (0, 1)))
     with pytest.raises(TooShortError, match="^The two streams compared have no time in common.$"):
         term.requests(scope(2))
 

@@ -102,6 +102,12 @@ def test_a_point_is_a_step_and_a_value(wrong, place):
         vtrans.Schedule(points)
 
 
+def test_a_weight_of_a_domain_may_have_parts_by_domain():
+    weight = {"x": {"x": 2.0, "y": 3.0}, "y": 1.0}
+    check_weight(weight)
+    assert [weight_at(weight, 0, domain) for domain in "xy"] == [2.0, 1.0]
+
+
 def test_weights_as_plain_data():
     schedule, data = vtrans.Schedule([(0, 1), (4, 2.5)]), {"points": [[0, 1.0], [4, 2.5]]}
     assert weight_data(schedule) == data and weight_data({"x": schedule, "y": 3}) == {"x": data, "y": 3}
