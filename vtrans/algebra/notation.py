@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from vtrans.algebra.expressions import Apply, Operation
+from vtrans.algebra.expressions import Apply, Network, Operation
 from vtrans.algebra.operators import Detach, Draw, Noise, Reverse, Shift, Unroll
 from vtrans.algebra.streams import Carried, Clip, Join, Past, Scope, Stream
 from vtrans.algebra.times import Reads
@@ -67,7 +67,7 @@ class Notation:
             return f"({self.write(stream.first, when)}{cup}{self.write(stream.second, when)})"
         if isinstance(stream, Apply):
             inner = self._read_by(stream, when)
-            return f"{self._name(stream)}({', '.join(self.write(part, inner) for part in stream.inputs)})"
+            return f"{self._name(stream.network)}({', '.join(self.write(part, inner) for part in stream.inputs)})"
         if isinstance(stream, Detach):
             return f"{self._word('sg')}({self.write(stream.inputs[0], when)})"
         if isinstance(stream, Noise):
@@ -76,7 +76,7 @@ class Notation:
             return rf"\varepsilon_{{{text(stream.name)}}}" if self.latex else f"ε_{{{stream.name}}}"
         if isinstance(stream, Unroll):
             name = text("unroll") if self.latex else "unroll"
-            return f"{name}({stream.predictor.name}, {self.write(stream.source, when)}, {stream.steps})"
+            return f"{name}({self._name(stream.predictor)}, {self.write(stream.source, when)}, {stream.steps})"
         if isinstance(stream, Reverse):
             return f"{self._word('reverse')}({self.write(stream.stream, when)})"
         inner = self._read_by(stream, when) if isinstance(stream, Operation) else when
@@ -108,12 +108,12 @@ class Notation:
         span = max(reads.offsets) - min(reads.offsets) + 1
         return When(when.offset + max(reads.offsets), window=when.window + span - 1)
 
-    def _name(self, stream: Apply) -> str:
-        name = stream.network.name
-        if not stream.network.frozen:
-            return name
-        role, _, domain = name.rpartition("_")
-        return rf"\bar{{{role}}}_{{{domain}}}" if self.latex else f"{name}*"
+    def _name(self, network: Network) -> str:
+        if not self.latex:
+            return f"{network.name}*" if network.frozen else network.name
+        role, _, domain = network.name.rpartition("_")
+        role = text(role) if "_" in role else role
+        return rf"\bar{{{role}}}_{{{domain}}}" if network.frozen else f"{role}_{domain}"
 
     def _word(self, word: str) -> str:
         return text(word) if self.latex else word
