@@ -1,8 +1,8 @@
-"""Numbers of a run: into ``metrics.jsonl``, the trackers, and the progress bar."""
+"""Numbers of a run, how fast it goes among them: into ``metrics.jsonl``, the trackers, and the progress bar."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
 from typing import Any
 
 import torch
@@ -60,6 +60,34 @@ class Display(Callback):
             self._progress.update(run.done, _note(run, report) if wanted else "")
 
 
+class Clock:
+    """Counts clips and waiting from now on.
+
+    Example:
+        >>> clock = Clock(done=0)
+        >>> clock.wait(0.5)
+        >>> sorted(clock.numbers(done=10, batch=4))
+        ['time/clips_per_second', 'time/wait_share']
+    """
+
+    def __init__(self, done: int) -> None:
+        self._began, self._done, self._waited = time.perf_counter(), done, 0.0
+
+    def wait(self, seconds: float) -> None:
+        """Adds time that was waited."""
+        self._waited += seconds
+
+    def numbers(self, done: int, batch: int) -> dict[str, float]:
+        """Clips of each domain a second, and the share of the time that was waited.
+
+        Args:
+            done: Steps done by now.
+            batch: Clips of each domain in a step.
+        """
+        ran = max(time.perf_counter() - self._began, 1e-9)
+        return {"time/clips_per_second": batch * (done - self._done) / ran, "time/wait_share": self._waited / ran}
+
+
 def metrics_of(run: Run, report: StepReport) -> dict[str, float]:
     """Every term, each phase's total and each phase's learning rate; averaged over all processes."""
     if not report:
@@ -107,7 +135,7 @@ def open_trackers(names: list[str], run: Run) -> list[Any]:
         if hasattr(tracker, "start"):
             tracker.start()
         if name != "tensorboard":  # which makes of them a table of its own that hides the curves
-            tracker.store_init_configuration(_flat(run.prepared.config))
+            tracker.store_init_configuration({key: str(value) for key, value in run.prepared.config.items()})
         opened.append(tracker)
     return opened
 
@@ -118,7 +146,3 @@ def _note(run: Run, report: StepReport) -> str:
     if run.devices.device.type != "cuda":
         return totals
     return f"{totals}, {torch.cuda.max_memory_allocated(run.devices.device) / 2**30:.1f} GiB"
-
-
-def _flat(config: Mapping[str, Any]) -> dict[str, str]:
-    return {name: str(value) for name, value in config.items()}

@@ -19,13 +19,12 @@ from vtrans.training import memory
 from vtrans.training.averages import GeneratorAverage, averaged
 from vtrans.training.callbacks import Callback, Run, callbacks
 from vtrans.training.checkpoints import OtherFormatError, checkpoints_in, load_checkpoint, set_aside, step_of
-from vtrans.training.clock import Clock
 from vtrans.training.interruption import Interruption
 from vtrans.training.loop import training_steps
 from vtrans.training.plots import plot_losses
 from vtrans.training.preparation import Preparation
 from vtrans.training.previews import Previews
-from vtrans.training.recording import Display, Recording
+from vtrans.training.recording import Clock, Display, Recording
 from vtrans.training.replay import save_for_replay
 from vtrans.training.run_folder import RunFolder
 from vtrans.training.saving import Saving
