@@ -18,7 +18,15 @@ from vtrans.progress import Progress
 from vtrans.training import memory
 from vtrans.training.averages import GeneratorAverage, averaged
 from vtrans.training.callbacks import Callback, Run, callbacks
-from vtrans.training.checkpoints import OtherFormatError, checkpoints_in, load_checkpoint, set_aside, step_of
+from vtrans.training.checkpoints import (
+    OtherFormatError,
+    checkpoints_in,
+    load_checkpoint,
+    not_written,
+    set_aside,
+    step_of,
+    tensors_written,
+)
 from vtrans.training.interruption import Interruption
 from vtrans.training.loop import training_steps
 from vtrans.training.plots import plot_losses
@@ -125,7 +133,7 @@ def _run(run: Run, own: Sequence[Callback], recording: Recording) -> Outcome:
                 earlier = [c for c in checkpoints_in(run.folder.checkpoints) if step_of(c) <= error.step]
                 roll_backs += 1
                 if settings.guard != "roll_back" or not earlier or roll_backs > ROLL_BACKS:
-                    raise FloatingPointError(f"{error} {_way_on(run, error, kept)}") from error
+                    raise FloatingPointError(f"{error} Its clips are in {kept}. {_way_on(run, earlier)}") from error
                 say(f"{error} Its clips are in {kept}. Going back to {earlier[-1].name}, without that step.")
                 left_out = {*run.left_out, error.step}
                 _go_back(run, earlier[-1], fall_back=True)
@@ -241,31 +249,23 @@ def _nothing_whole(folder: Path) -> str:
 @contextmanager
 def _full_disk_told(run: Run) -> Iterator[None]:
     """Says on a full disk what is left, whichever file it was that could not be written."""
-    from safetensors import SafetensorError
-
     try:
-        yield
-    except (OSError, SafetensorError) as error:
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        if not full and not isinstance(error, SafetensorError) or "--resume auto" in str(error):
+        with tensors_written():
+            yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        if not full or "--resume auto" in str(error):
             raise
-        kept = checkpoints_in(run.folder.checkpoints)
-        last = f"The last good checkpoint is {kept[-1]}" if kept else "There is no checkpoint yet"
-        message = (
-            f"A file of the run could not be written ({error}). {last}. Free some space, and go on with --resume auto."
-        )
-        raise OSError(getattr(error, "errno", None) or errno.ENOSPC, message) from error
+        raise not_written(f"{error.filename or 'A file of the run'}", error, run.folder.checkpoints) from error
 
 
-def _way_on(run: Run, error: NonFiniteError, kept: Path) -> str:
-    earlier = [path for path in checkpoints_in(run.folder.checkpoints) if step_of(path) <= error.step]
-    clips = f"Its clips are in {kept}."
+def _way_on(run: Run, earlier: Sequence[Path]) -> str:
     if not earlier:
-        return f"{clips} There is no checkpoint yet in {run.folder.path}: start again in another --out."
+        return f"There is no checkpoint yet in {run.folder.path}: start again in another --out."
     lr = run.prepared.settings.lr
     lower = f" --lr {lr / 2:g}" if isinstance(lr, float) else ""
     return (
-        f"{clips} The last good checkpoint is {earlier[-1]}, after {step_of(earlier[-1])} steps. To go on from it at a "
+        f"The last good checkpoint is {earlier[-1]}, after {step_of(earlier[-1])} steps. To go on from it at a "
         f"lower rate, add --resume {earlier[-1]}{lower} --out and another folder to the command; or, to go on without "
         "that step, --guard roll_back."
     )
