@@ -25,11 +25,6 @@ SMALL = ["--base", json.dumps(BASE), "--size", "16", "--batch", "1", "--device",
 WORDS = ["ablate", "--world", "motion_keyed", "--recipes", "gan", "cycle_gan", *SMALL, "--metrics", "settled"]
 
 
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
 def fails(capsys, *words):
     assert main(list(words)) == 2
     error = capsys.readouterr().err

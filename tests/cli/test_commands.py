@@ -28,11 +28,6 @@ QUICK = [*PARTS, "--steps", "2", "--preview_every", "0", "--device", "cpu"]
 WORLD = ["--data.world", "shapes", "--data.size", "16"]
 
 
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A trained run."""

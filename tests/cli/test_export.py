@@ -15,11 +15,6 @@ GENERATOR = ["--model.generator", '["resnet", {"blocks": 1, "width": 4}]']
 PARTS = [*GENERATOR, "--model.discriminator", '["patch", {"width": 4}]']
 
 
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A trained run, the weights of whose model are averages."""

@@ -12,28 +12,11 @@ import numpy as np
 import pytest
 import torch
 from helpers.damage import at, edited, flip, remove, truncate
-from helpers.runs import MODEL, SETTINGS, assert_same, bits, lines, newest
+from helpers.runs import MODEL, SETTINGS, assert_same, bits, lines, newest, resume
 
 from vtrans.training import Callback, GeneratorAverage, ModelSettings, load_checkpoint, model_folder, prepare, train
 from vtrans.training.checkpoints import FORMAT, OtherFormatError, checkpoints_in, prune, save_checkpoint
 from vtrans.training.state import seed_everything
-
-
-@pytest.fixture(scope="module")
-def straight(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("straight") / "run"
-    train(prepare(replace(SETTINGS, steps=4)), folder)
-    assert [path.name for path in checkpoints_in(folder / "checkpoints")] == ["step-000002", "step-000004"]
-    return folder
-
-
-@pytest.fixture
-def run(straight, tmp_path):
-    return shutil.copytree(straight, tmp_path / "run")
-
-
-def resume(folder, steps=4):
-    return train(prepare(replace(SETTINGS, steps=steps)), folder, resume="auto")
 
 
 @pytest.mark.parametrize(("name", "damage"), [("state.safetensors", truncate), ("manifest.json", remove)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,8 +79,9 @@ def train(prepared: Preparation, out: str | Path, *, resume: str = "never", hook
     seed_everything(settings.seed + devices.rank)
     folder = RunFolder(out)
     run = _new_run(prepared, folder)
-    with folder.locked(devices):
-        checkpoint = folder.begin(prepared.config, resume, devices)
+    with ExitStack() as stack:
+        devices.by_main(lambda: stack.enter_context(folder.locked()))
+        checkpoint = devices.by_main(lambda: folder.begin(prepared.config, resume))
         if checkpoint is not None:
             _go_back(run, checkpoint, fall_back=checkpoint.parent == folder.checkpoints)
             devices.say(f"Going on after {run.done} steps.")
@@ -230,7 +231,7 @@ def _go_back(run: Run, checkpoint: Path, *, fall_back: bool) -> None:
     for other, reason in damaged:
         name = set_aside(other).name if run.devices.main else ""
         run.devices.say(f"{reason} The checkpoint before it is taken; the damaged one is now called {name}.")
-    run.folder.cut_metrics(run.done, run.devices)
+    run.devices.by_main(lambda: run.folder.cut_metrics(run.done))
     run.devices.wait()
 
 
