@@ -112,7 +112,8 @@ def _kind(name: str) -> type[GeneralTracker]:
     if not filter_trackers([name], logging_dir="."):
         fix = "Install its package, or leave it out, such as with --trackers '[]'"
         raise ValueError(refusal("trackers", allowed="trackers that are installed", got=name, fix=fix))
-    return LOGGER_TYPE_TO_CLASS[name]
+    kind: type[GeneralTracker] = LOGGER_TYPE_TO_CLASS[name]
+    return kind
 
 
 def _opened(kind: type[GeneralTracker], run: Run) -> GeneralTracker:
