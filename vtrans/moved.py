@@ -43,4 +43,4 @@ class Moved(MetaPathFinder, Loader):
         vars(module).update({name: value for name, value in names.items() if not name.startswith("__")})
 
 
-sys.meta_path.append(Moved())
+sys.meta_path.insert(0, Moved())
