@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -11,9 +12,6 @@ from vtrans.errors import refusal, unknown
 from vtrans.objectives.objective import StepReport
 from vtrans.progress import Progress
 from vtrans.training.callbacks import Callback, Run
-
-if TYPE_CHECKING:
-    from accelerate.tracking import GeneralTracker
 
 
 class Recording(Callback):
@@ -24,12 +22,13 @@ class Recording(Callback):
     """
 
     def __init__(self, trackers: list[str]) -> None:
-        self._kinds = [_kind(name) for name in trackers]
-        self._trackers: list[GeneralTracker] = []
+        check_trackers(trackers)
+        self._names = trackers
+        self._trackers: list[Any] = []
 
     def on_start(self, run: Run) -> None:
         if run.devices.main:
-            self._trackers = [_opened(kind, run) for kind in self._kinds]
+            self._trackers = open_trackers(self._names, run)
 
     def on_step(self, run: Run, report: StepReport) -> None:
         wanted = run.due(run.prepared.settings.log_every) or run.done == 1 or run.numbers
@@ -103,30 +102,43 @@ def metrics_of(run: Run, report: StepReport) -> dict[str, float]:
     return {**line, **{f"lr/{phase}": rate for phase, rate in rates.items()}}
 
 
-def _kind(name: str) -> type[GeneralTracker]:
-    """The class of a tracker; refuses one that is unknown or not installed."""
+def check_trackers(names: list[str]) -> None:
+    """Refuses trackers that are unknown or not installed.
+
+    Raises:
+        ValueError: One is; the message says what to do.
+    """
+    if not names:
+        return
     from accelerate.tracking import LOGGER_TYPE_TO_CLASS, filter_trackers
 
-    if name not in LOGGER_TYPE_TO_CLASS:
-        raise ValueError(unknown("tracker", name, LOGGER_TYPE_TO_CLASS))
-    if not filter_trackers([name], logging_dir="."):
-        fix = "Install its package, or leave it out, such as with --trackers '[]'"
-        raise ValueError(refusal("trackers", allowed="trackers that are installed", got=name, fix=fix))
-    kind: type[GeneralTracker] = LOGGER_TYPE_TO_CLASS[name]
-    return kind
+    for name in names:
+        if name not in LOGGER_TYPE_TO_CLASS:
+            raise ValueError(unknown("tracker", name, LOGGER_TYPE_TO_CLASS))
+        if not filter_trackers([name], logging_dir="."):
+            fix = "Install its package, or leave it out, such as with --trackers '[]'"
+            raise ValueError(refusal("trackers", allowed="trackers that are installed", got=name, fix=fix))
 
 
-def _opened(kind: type[GeneralTracker], run: Run) -> GeneralTracker:
-    """Starts a tracker; one that keeps files keeps them in ``trackers/`` of the run's folder."""
-    place = (str(run.folder.trackers),) if kind.requires_logging_directory else ()
-    if place:
-        run.folder.trackers.mkdir(exist_ok=True)
-    tracker = kind(run.folder.path.resolve().name, *place)
-    if hasattr(tracker, "start"):
-        tracker.start()
-    if tracker.name != "tensorboard":  # which makes of them a table of its own that hides the curves
-        tracker.store_init_configuration({key: str(value) for key, value in run.prepared.config.items()})
-    return tracker
+def open_trackers(names: list[str], run: Run) -> list[Any]:
+    """Starts trackers; those that keep files keep them in ``trackers/`` of the run's folder."""
+    if not names:
+        return []
+    from accelerate.tracking import LOGGER_TYPE_TO_CLASS
+
+    opened = []
+    for name in names:
+        kind = LOGGER_TYPE_TO_CLASS[name]
+        place = (str(run.folder.trackers),) if kind.requires_logging_directory else ()
+        if place:
+            run.folder.trackers.mkdir(exist_ok=True)
+        tracker = kind(run.folder.path.resolve().name, *place)
+        if hasattr(tracker, "start"):
+            tracker.start()
+        if name != "tensorboard":  # which makes of them a table of its own that hides the curves
+            tracker.store_init_configuration(_flat(run.prepared.config))
+        opened.append(tracker)
+    return opened
 
 
 def _note(run: Run, report: StepReport) -> str:
@@ -135,3 +147,7 @@ def _note(run: Run, report: StepReport) -> str:
     if run.devices.device.type != "cuda":
         return totals
     return f"{totals}, {torch.cuda.max_memory_allocated(run.devices.device) / 2**30:.1f} GiB"
+
+
+def _flat(config: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in config.items()}
