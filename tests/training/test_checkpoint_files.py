@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 from helpers.damage import at, edited
 from safetensors import SafetensorError
@@ -264,21 +265,33 @@ def test_processes_put_back_what_they_checked_together(saved):
     assert_equal(before, tensors_of(model, optimizers, average))
 
 
-@pytest.mark.parametrize("broken", ["fsync", "rename"])
-def test_what_cannot_be_written_leaves_the_others_as_they_are(saved, monkeypatch, broken):
-    def full(*args):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    owner = os if broken == "fsync" else Path
+@pytest.mark.parametrize(
+    ("writer", "moments"),
+    [("safetensors.torch.save_file", 3), ("pathlib.Path.write_text", 4), ("os.fsync", 9), ("pathlib.Path.rename", 1)],
+)
+def test_a_disk_that_is_full_at_any_moment(saved, monkeypatch, writer, moments):
+    """What was there stays as it is, nothing of the new one is left, and the message says so."""
+    owner = {"safetensors.torch": safetensors.torch, "pathlib.Path": Path, "os": os}[writer.rpartition(".")[0]]
+    name = writer.rpartition(".")[2]
+    real = getattr(owner, name)
     before = {path: path.read_bytes() for path in saved.rglob("*") if path.is_file()}
     model, optimizers, _ = trained()
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="could not be written") as caught:
-        patch.setattr(owner, broken, full)
-        save_checkpoint(saved.parent, 6, model, optimizers)
-    assert caught.value.errno == errno.ENOSPC
-    assert f"The checkpoint {saved.with_name('step-000006')} could" in str(caught.value)
-    assert [path.name for path in saved.parent.iterdir()] == ["step-000005"]
-    assert before == {path: path.read_bytes() for path in saved.rglob("*") if path.is_file()}
+    for moment in range(1, moments + 1):
+        calls = iter(range(1, 100))
+
+        def full(*args, moment=moment, calls=calls, **options):
+            if next(calls) == moment:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real(*args, **options)
+
+        with monkeypatch.context() as patch, pytest.raises(OSError) as caught:
+            patch.setattr(owner, name, full)
+            save_checkpoint(saved.parent, 6, model, optimizers)
+        assert caught.value.errno == errno.ENOSPC
+        told = f"The checkpoint {saved.with_name('step-000006')} could not be written (No space left on device)"
+        assert f"{told}; the last good one is {saved}. Free some space" in str(caught.value)
+        assert [path.name for path in saved.parent.iterdir()] == ["step-000005"]
+        assert before == {path: path.read_bytes() for path in saved.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize(("said", "number"), [("I/O error: full (os error 28)", 28), ("of its own", errno.EIO)])
