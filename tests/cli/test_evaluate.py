@@ -20,11 +20,6 @@ from vtrans.training import DataSettings, prepare, train
 IMPOSSIBLE = "metrics: expected metrics that can be measured on these data, got"
 
 
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """The folder of a run in the world of shapes, of seed 5."""

@@ -6,10 +6,9 @@ from vtrans.training.callbacks import Callback, Run, callbacks
 from vtrans.training.checkpoints import load_checkpoint, model_folder, save_checkpoint
 from vtrans.training.devices import Devices
 from vtrans.training.loop import training_steps
-from vtrans.training.model_settings import ModelSettings
 from vtrans.training.preparation import Preparation, prepare
 from vtrans.training.rates import rate_factor
-from vtrans.training.settings import TrainingSettings
+from vtrans.training.settings import ModelSettings, TrainingSettings
 from vtrans.training.stepping import Stepper
 from vtrans.training.trainer import Outcome, train
 

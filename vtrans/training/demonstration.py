@@ -17,9 +17,8 @@ from vtrans.evaluation.pictures import side_by_side, write_strip
 from vtrans.evaluation.scores import l1, psnr, ssim
 from vtrans.evaluation.translations import recycled
 from vtrans.model import TranslationModel
-from vtrans.training.model_settings import ModelSettings
 from vtrans.training.preparation import prepare
-from vtrans.training.settings import TrainingSettings
+from vtrans.training.settings import ModelSettings, TrainingSettings
 from vtrans.training.trainer import train
 
 STEPS = 1000
