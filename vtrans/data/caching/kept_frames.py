@@ -21,19 +21,12 @@ from vtrans.progress import Progress
 
 @dataclass(frozen=True, eq=False)
 class Span:
-    """The frames of a whole sequence that its parts need, from the first of them to the last, at load size.
+    """The frames of a whole sequence that its parts need, from the first of them to the last, at load size."""
 
-    Attributes:
-        sequence: The whole sequence.
-        start: Position of the first frame.
-        stop: Position after the last frame.
-        size: (height, width) that frames are loaded at.
-    """
-
-    sequence: Sequence
-    start: int
-    stop: int
-    size: tuple[int, int]
+    sequence: Sequence  # the whole sequence
+    start: int  # position of the first frame
+    stop: int  # position after the last frame
+    size: tuple[int, int]  # (height, width) that frames are loaded at
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

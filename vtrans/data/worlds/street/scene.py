@@ -15,27 +15,16 @@ LAMP_SPACING, CROSSING_SPACING = 26.0, 74.0
 
 @dataclass(frozen=True)
 class StreetScene:
-    """A drive along a street.
+    """A drive along a street."""
 
-    Attributes:
-        camera: Its way.
-        solids: Houses, trees, lamps, cars and people.
-        skyline: Height of the far skyline above the horizon, as a slope, for equal steps to the right.
-        noise: 4096 random numbers in [0, 1) that textures are made of.
-        lamps: Where the lamps of the left and of the right begin, in metres along the street.
-        crossing: Where the zebra crossings begin.
-        shadows: Middles and radii (to the right, ahead) of the shadows of what stands still, ``(shadows, 4)``.
-        weather: Random numbers of what falls from the sky, ``(drops, 4)``.
-    """
-
-    camera: Camera
-    solids: Solids
-    skyline: Array
-    noise: Array
-    lamps: tuple[float, float]
-    crossing: float
-    shadows: Array
-    weather: Array
+    camera: Camera  # its way
+    solids: Solids  # houses, trees, lamps, cars and people
+    skyline: Array  # height of the far skyline above the horizon, as a slope, for equal steps to the right
+    noise: Array  # 4096 random numbers in [0, 1) that textures are made of
+    lamps: tuple[float, float]  # where the lamps of the left and of the right begin, in metres along the street
+    crossing: float  # where the zebra crossings begin
+    shadows: Array  # middles and radii (to the right, ahead) of the shadows of what stands still, ``(shadows, 4)``
+    weather: Array  # random numbers of what falls from the sky, ``(drops, 4)``
 
 
 def draw_scene(
