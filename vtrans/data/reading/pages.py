@@ -1,4 +1,4 @@
-"""Sequences made of one image file that holds several: animated WebP and PNG, TIFF of several pages."""
+"""The frames of one image file: one, or several in animated WebP and PNG and in TIFF of several pages."""
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -7,59 +7,32 @@ from pathlib import Path
 import numpy as np
 
 from vtrans.data.reading.files import Refused
-from vtrans.data.reading.images import ImageSequence, opened, pages_of, rgb
+from vtrans.data.reading.images import opened, pages_of, rgb, size_of
 from vtrans.data.sequences import Origin, Sequence
 from vtrans.data.tensors import Frames
 from vtrans.errors import refusal
 
 
-def open_image(path: Path) -> Sequence:
-    """An image as a sequence: of its one frame, or of its several.
-
-    Args:
-        path: The image file.
-
-    Raises:
-        ValueError: If it can't be read.
-    """
-    with opened(path) as image:
-        several = pages_of(image) > 1
-    return PagesSequence(path) if several else ImageSequence([path], name=path.name)
-
-
 class PagesSequence(Sequence):
-    """The frames of an animated image, or the pages of a TIFF, in order and as :func:`read_image` reads each.
+    """The frame of an image, the frames of an animated one, or the pages of a TIFF, each as :func:`read_image` has it.
 
-    ``rate`` is that of the first frame where the file says how long it is shown.
-
-    Args:
-        path: The image file.
-
-    Raises:
-        ValueError: If the file isn't an image that can be read.
+    ``rate`` is that of the first of several frames where the file says how long it is shown.
     """
 
     def __init__(self, path: Path) -> None:
         self._path, self.name = path, path.name
         with opened(path) as image:
-            self._length = pages_of(image)
-            self.height, self.width = rgb(path, image).shape[:2]
-            milliseconds = image.info.get("duration")
+            self.length = pages_of(image)
+            self.height, self.width = size_of(path, image)
+            if self.length > 1:
+                image.load()  # some formats tell how long a frame is shown only then
+            milliseconds = image.info.get("duration") if self.length > 1 else None
         self.rate = Fraction(1000) / Fraction(milliseconds).limit_denominator(1000) if milliseconds else None
-
-    @property
-    def origin(self) -> Origin:
-        """The file."""
-        return Origin((self._path,))
-
-    @property
-    def length(self) -> int:
-        """Number of frames."""
-        return self._length
+        self.origin = Origin((path,))
 
     def stream(self) -> Iterator[Frames]:
         """Yields every frame in order, decoding as it goes."""
-        return self._pages(range(self._length))
+        return self._pages(range(self.length))
 
     def _read(self, positions: range) -> Frames:
         return np.stack(list(self._pages(positions)))

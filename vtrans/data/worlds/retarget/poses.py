@@ -162,11 +162,7 @@ def draw_pose(
 ) -> Pose:
     """Draws a performance: two motions that fade into each other and back, a face that talks, and a slow drift.
 
-    Args:
-        random: What draws.
-        length: Frames; a longer performance begins like a shorter one.
-        motions: Names to choose from.
-        tempo: Least and greatest number of cycles a frame.
+    A longer performance begins like a shorter one. ``tempo`` is the least and the greatest number of cycles a frame.
     """
     times = np.arange(length, dtype=np.float64)
 

@@ -32,13 +32,7 @@ def draw_scene(
 ) -> StreetScene:
     """Draws a street that is long enough for its frames; a longer drive begins with the same frames.
 
-    Args:
-        random: Where the random numbers come from.
-        size: Height and width of a frame, in pixels.
-        length: Frames.
-        rate: Frames per second.
-        speed: Least and greatest speed of the camera, in metres per second.
-        traffic: How many cars and people there are, relative to the usual number.
+    ``size``, ``speed`` and ``traffic`` are as for :class:`vtrans.data.worlds.street.Street`.
     """
     # Every kind of object has random numbers of its own, so that more of one leaves the others alone.
     dice = [Dice(np.random.default_rng([int(random.random() * 2**32), kind])) for kind in range(10)]
