@@ -1,8 +1,9 @@
 """Sequences made of image files: folders of frames, the pages of one image, and the published triplets."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,8 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 
 def image_size(path: Path) -> tuple[int, int]:
     """Height and width of an image as displayed, from its header alone; a file of several images is refused."""
-    with opened(path) as image:
-        pages, size = pages_of(image), size_of(path, image)
+    with _opened(path) as image:
+        pages, size = _pages_of(image), _size_of(path, image)
     if pages > 1:
         fix = "Make it a video, or a folder with one image for each."
         raise ValueError(refusal(str(path), allowed="an image of one frame", got=f"{pages} frames", fix=fix))
@@ -37,8 +38,8 @@ def read_image(path: Path, size: tuple[int, int] | None = None) -> Frames:
 
     Refused are files with 32 bits a channel, whose range nothing tells, and with another size than when it was opened.
     """
-    with opened(path) as image:
-        frame = rgb(path, image)
+    with _opened(path) as image:
+        frame = _rgb(path, image)
     if size is not None and frame.shape[:2] != size:
         allowed = f"{size[0]}x{size[1]} pixels (height x width), as when it was opened"
         raise ValueError(refusal(str(path), allowed=allowed, got=f"{frame.shape[0]}x{frame.shape[1]}"))
@@ -90,8 +91,44 @@ class TripletSequence(Sequence):
         return np.stack([image[:, p * self.width : (p + 1) * self.width] for p in positions])
 
 
+class PagesSequence(Sequence):
+    """The frame of an image, the frames of an animated one, or the pages of a TIFF, each as :func:`read_image` has it.
+
+    ``rate`` is that of the first of several frames where the file says how long it is shown.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self.name = path, path.name
+        with _opened(path) as image:
+            self.length = _pages_of(image)
+            self.height, self.width = _size_of(path, image)
+            if self.length > 1:
+                image.load()  # some formats tell how long a frame is shown only then
+            milliseconds = image.info.get("duration") if self.length > 1 else None
+        self.rate = Fraction(1000) / Fraction(milliseconds).limit_denominator(1000) if milliseconds else None
+        self.origin = Origin((path,))
+
+    def stream(self) -> Iterator[Frames]:
+        """Yields every frame in order, decoding as it goes."""
+        return self._pages(range(self.length))
+
+    def _read(self, positions: range) -> Frames:
+        return np.stack(list(self._pages(positions)))
+
+    def _pages(self, positions: Iterable[int]) -> Iterator[Frames]:
+        with _opened(self._path) as image:
+            for position in positions:
+                image.seek(position)
+                page = _rgb(self._path, image)
+                if page.shape[:2] != (self.height, self.width):
+                    allowed = f"pages of one size, {self.height}x{self.width} (height x width) like the first"
+                    got = f"{page.shape[0]}x{page.shape[1]} on page {position + 1}"
+                    raise Refused(refusal(str(self._path), allowed=allowed, got=got))
+                yield page
+
+
 @contextmanager
-def opened(path: Path) -> "Iterator[Image]":
+def _opened(path: Path) -> "Iterator[Image]":
     """Opens an image of at most 2^26 pixels, reading its header alone.
 
     Whatever a decoder says of a damaged file, now or while it is open, becomes a refusal.
@@ -111,7 +148,7 @@ def opened(path: Path) -> "Iterator[Image]":
         yield image
 
 
-def rgb(path: Path, image: "Image") -> Frames:
+def _rgb(path: Path, image: "Image") -> Frames:
     """The pixels of an opened image as RGB, ``(height, width, 3)``; the rules of :func:`read_image`."""
     from PIL import ImageOps
 
@@ -128,12 +165,12 @@ def rgb(path: Path, image: "Image") -> Frames:
     return np.array(image.convert("RGB"))
 
 
-def pages_of(image: "Image") -> int:
+def _pages_of(image: "Image") -> int:
     """How many frames it holds; the second picture in a camera's JPEG is a preview or a depth map, and no frame."""
     return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
 
 
-def size_of(path: Path, image: "Image") -> tuple[int, int]:
+def _size_of(path: Path, image: "Image") -> tuple[int, int]:
     """Height and width of an opened image as a camera's orientation tag has it displayed; no pixel is decoded."""
     from PIL.Image import Exif, Image
 

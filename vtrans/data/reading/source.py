@@ -11,8 +11,7 @@ from torch import Tensor
 
 from vtrans.data.checks import as_path
 from vtrans.data.reading.folders import Attempts, open_folder
-from vtrans.data.reading.images import IMAGE_SUFFIXES
-from vtrans.data.reading.pages import PagesSequence
+from vtrans.data.reading.images import IMAGE_SUFFIXES, PagesSequence
 from vtrans.data.reading.videos import VideoSequence
 from vtrans.data.sequences import FrameSource, sequence_of_array
 from vtrans.errors import refusal

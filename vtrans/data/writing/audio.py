@@ -75,14 +75,11 @@ class AudioCopy:
         self._next = next(self._packets, None)
 
     def begin(self, shown: Fraction, step: Fraction) -> int:
-        """Says when the first frame is shown in the file that the audio comes from.
+        """Tells after how many steps the first frame must be shown, so that audio from before it is kept.
 
         Args:
-            shown: Its time there, in seconds.
+            shown: Its time in the file that the audio comes from, in seconds.
             step: Seconds of a step of the times at which frames can be written.
-
-        Returns:
-            After how many steps it must be shown in the output, so that audio from before it is kept.
 
         Raises:
             ValueError: The output is an AVI, which keeps no times, and the two start apart.
