@@ -149,11 +149,7 @@ def dance(phase: Array) -> Joints:
 
 
 MOTIONS: Mapping[str, Callable[[Array], Joints]] = {
-    "walk": walk,
-    "jump": jump,
-    "wave": wave,
-    "talk": talk,
-    "dance": dance,
+    motion.__name__: motion for motion in (walk, jump, wave, talk, dance)
 }
 
 
