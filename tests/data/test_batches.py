@@ -72,6 +72,8 @@ def test_other_seeds_draw_other_batches():
 
     assert len({tuple(drawn(*seeds)) for seeds in ((0, 0), (1, 0), (0, 1), (1, 1))}) == 4
     assert drawn(1, 0) == drawn(1, 0)
+    clips = Clips(ramp(9))
+    same([next(batches(clips, clips))], [next(batches(clips, clips, batch=1, seed=0, start=0, rank=0, ranks=1))])
 
 
 def test_a_batch_depends_on_its_number_alone():

@@ -146,7 +146,7 @@ def _coloured(clip: Tensor, colouring: Colouring) -> Tensor:
 
     # The frames one below the other as one picture, so that the mean is that of the clip.
     time, channels, height, width = clip.shape
-    levels = clip.transpose(0, 1).reshape(1, channels, time * height, width).add(1).div(2).clamp(0, 1)
+    levels = clip.transpose(0, 1).reshape(1, channels, time * height, width).add(1).div(2)
     if colouring.brightness != 1:
         levels = enhance.adjust_brightness_accumulative(levels, float(colouring.brightness))
     if colouring.contrast != 1:
