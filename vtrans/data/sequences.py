@@ -18,11 +18,9 @@ from vtrans.errors import refusal
 
 @dataclass(frozen=True)
 class Origin:
-    """What frames were read from.
+    """What frames were read from: files, in order, and what was done to their frames.
 
-    Attributes:
-        files: The files, in order.
-        reading: What was done to their frames, each step in words that tell it from every other one.
+    Each step of ``reading`` is in words that tell it from every other one.
     """
 
     files: tuple[Path, ...]

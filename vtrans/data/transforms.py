@@ -32,19 +32,12 @@ of 256x256 anywhere, and not mirrored: the published triplets never are, whateve
 
 @dataclass(frozen=True)
 class Colouring:
-    """One change of colour, as :meth:`Jitter.draw` draws it; what it says of every field is no change at all.
+    """One change of colour, as :meth:`Jitter.draw` draws it; without arguments, no change at all."""
 
-    Attributes:
-        brightness: Factor of all levels; 1.
-        contrast: Factor of the distance from the clip's mean grey; 1.
-        saturation: Factor of the distance from a pixel's own grey; 1.
-        hue: Turn of the hue, in full turns; 0.
-    """
-
-    brightness: float = 1.0
-    contrast: float = 1.0
-    saturation: float = 1.0
-    hue: float = 0.0
+    brightness: float = 1.0  # factor of all levels
+    contrast: float = 1.0  # factor of the distance from the clip's mean grey
+    saturation: float = 1.0  # factor of the distance from a pixel's own grey
+    hue: float = 0.0  # turn of the hue, in full turns
 
 
 @dataclass(frozen=True)

@@ -72,16 +72,15 @@ class Kept(ABC):
     def frames(self, number: int) -> Frames | None:
         """All frames of a span, decoded first if they aren't kept yet; None if they can't be kept."""
         if number not in self._done:
-            with _progress(self._name, self._spans[number].shape[0]) as step:
-                self._keep(number, step)
+            self.prepare([number])
         return self._view(number)
 
-    def prepare(self) -> None:
-        """Decodes now all that isn't kept yet."""
-        missing = [number for number in self._numbers if number not in self._done]
+    def prepare(self, numbers: list[int] | None = None) -> None:
+        """Decodes now all that isn't kept yet, or some spans of it."""
+        missing = [number for number in numbers or self._numbers if number not in self._done]
         with _progress(self._name, sum(self._spans[number].shape[0] for number in missing)) as step:
             for number in missing:
-                if number not in self._done:
+                if number not in self._done:  # as it lies with one before
                     self._keep(number, step)
 
     @abstractmethod

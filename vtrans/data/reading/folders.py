@@ -21,12 +21,7 @@ Made = TypeVar("Made")
 
 
 class Attempts:
-    """Attempts to read files: those that fail are noted and passed over, or else end everything.
-
-    Attributes:
-        skip: Whether failures are passed over.
-        skipped: What was.
-    """
+    """Attempts to read files: with ``skip`` those that fail are noted and passed over, or else they end everything."""
 
     def __init__(self, *, skip: bool) -> None:
         self.skip = skip
