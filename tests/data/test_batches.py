@@ -1,5 +1,6 @@
 """Batches drawn here, by worker processes or by several ranks: the same clips in the same order."""
 
+import atexit
 import gc
 import multiprocessing
 import os
@@ -17,6 +18,7 @@ import torch
 from helpers.media import encode, levels, moving, places, ramp, window
 
 from vtrans.data import ArraySequence, Clips, FrameSource, batches, open_source
+from vtrans.data.batching import _leave_signals
 
 pytestmark = pytest.mark.filterwarnings("default:.*fork:DeprecationWarning")
 ROOT = Path(__file__).resolve().parents[2]
@@ -167,6 +169,30 @@ def test_signals_to_the_group_are_the_main_process_s_to_heed():
     same([first, *islice(pairs, 19)], alone)
     pairs.close()
     assert not workers_left()
+
+
+def test_the_end_of_the_program_ends_the_workers_of_an_iterator_that_something_still_holds(monkeypatch):
+    at_exit = []
+    monkeypatch.setattr(atexit, "register", at_exit.append)
+    monkeypatch.setattr(atexit, "unregister", at_exit.remove)
+    closed, held = (batches(clips_of(), clips_of(), workers=1) for _ in range(2))
+    next(held), next(closed)
+    assert len(at_exit) == 2
+    closed.close()
+    (end,) = at_exit
+    assert len(workers_left()) == 1
+    end()
+    assert not workers_left()
+
+
+def test_a_worker_heeds_no_signal():
+    before = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        _leave_signals(0)
+        assert [signal.getsignal(number) for number, _ in before] == [signal.SIG_IGN] * 2
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 SPAWN = """
