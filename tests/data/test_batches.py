@@ -75,7 +75,9 @@ def test_other_seeds_draw_other_batches():
     assert len({tuple(drawn(*seeds)) for seeds in ((0, 0), (1, 0), (0, 1), (1, 1))}) == 4
     assert drawn(1, 0) == drawn(1, 0)
     clips = Clips(ramp(9))
-    same([next(batches(clips, clips))], [next(batches(clips, clips, batch=1, seed=0, start=0, rank=0, ranks=1))])
+    pairs = batches(clips, clips)
+    same([next(pairs)], [next(batches(clips, clips, batch=1, seed=0, start=0, rank=0, ranks=1))])
+    assert not workers_left()
 
 
 def test_a_batch_depends_on_its_number_alone():
@@ -186,7 +188,7 @@ def test_the_end_of_the_program_ends_the_workers_of_an_iterator_that_something_s
 
 
 def test_a_worker_heeds_no_signal():
-    before = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+    before = [(number, signal.signal(number, signal.SIG_DFL)) for number in (signal.SIGINT, signal.SIGTERM)]
     try:
         _leave_signals(0)
         assert [signal.getsignal(number) for number, _ in before] == [signal.SIG_IGN] * 2
