@@ -4,7 +4,7 @@ import pytest
 import torch
 from helpers.models import Frame, Judge, Predictor, build, clips
 
-from vtrans.algebra.expressions import Domain, join
+from vtrans.algebra.expressions import Domain, frozen, join
 from vtrans.algebra.streams import Carried, Clip, Scope
 from vtrans.algebra.times import Reads
 from vtrans.losses import R1, Adversarial, Cycle, Loss, Recurrent, parts
@@ -137,12 +137,28 @@ def test_terms_are_what_they_are_by_themselves_whatever_adds_them_up(backend, mo
     losses = {"cycle": Cycle(weight=1.0), "smooth": Cycle(weight=1.0, distance="charbonnier"), "r1": R1()}
     phases = [Phase("generators", trains=("G",)), Phase("penalties", trains=("D",))]
     for objective in objectives_of(phases, losses).values():
-        found, given = run(objective, NETWORKS, dtype=torch.float64)
-        x, y = given.values()
+        found, given = run(objective, NETWORKS)
         for named in objective.terms:
-            torch.testing.assert_close(
-                found[named.name], named.loss(x, y, NETWORKS)[f"{named.loss.name}/{named.term.domain}"]
-            )
+            alone = named.loss(*given.values(), NETWORKS)
+            torch.testing.assert_close(found[named.name], alone[f"{named.loss.name}/{named.term.domain}"])
+
+
+def test_a_network_that_one_run_trains_is_trained_though_another_run_is_frozen():
+    class Both(Loss):
+        def terms(self, x, y):
+            yield self.compare(x.G(x.past), frozen(x.G)(y.past))
+
+    (named, _) = objectives_of(PHASES[:1], {"both": Both()})["generators"].terms
+    assert objectives_of(PHASES[:1], {"both": Both()})["generators"].trains(named) == ["G_X"]
+
+
+def test_without_a_key_a_plan_is_made_for_what_is_sequential_now():
+    objective, rows = objectives_of(PHASES[:1], {"cycle": Cycle(frames="all")})["generators"], []
+    networks = {"G_X": Frame(), "G_Y": Frame()}
+    networks["G_X"].register_forward_hook(lambda _, given, __: rows.append(given[0].shape[0]))
+    run(objective, networks, sequential={"G_X": ("declared sequential",)})
+    run(objective, networks)
+    assert rows == [2] * 4 + [8]
 
 
 def test_an_objective_is_walked_through_once_however_often_it_meets_its_parts():
