@@ -89,7 +89,7 @@ train(prepare(SETTINGS), {str(tmp_path / "run")!r})
 def test_scaled_losses_go_on_after_a_checkpoint(tmp_path):
     def ready():
         prepared = prepare(SETTINGS)
-        prepared.devices.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**4, growth_interval=3)
+        prepared.devices.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**4, growth_interval=3)
         return prepared.model, prepared.model.optimizers(), prepared.devices
 
     def step(model, optimizers, devices, seed):
