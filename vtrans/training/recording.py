@@ -138,7 +138,8 @@ def _accelerated(name: str) -> type[Any]:
         raise ValueError(unknown("tracker", name, LOGGER_TYPE_TO_CLASS))
     if not filter_trackers([name], logging_dir="."):
         raise ValueError(refusal("trackers", allowed=allowed, got=name, fix=f"Install its package, {fix}"))
-    return LOGGER_TYPE_TO_CLASS[name]
+    kind: type[Any] = LOGGER_TYPE_TO_CLASS[name]
+    return kind
 
 
 def _note(run: Run, report: StepReport) -> str:
