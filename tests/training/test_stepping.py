@@ -226,7 +226,7 @@ def test_a_gradient_that_is_not_finite_is_named_by_its_network():
 def scaled(trained):
     """Devices that scale losses as with fp16; the scaler of PyTorch works on a CPU as well."""
     devices = Devices(device="cpu")
-    devices.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=2)
+    devices.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=2)
     devices.precision = "fp16"
     return Stepper(trained, trained.optimizers(), devices)
 
