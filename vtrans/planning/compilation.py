@@ -70,9 +70,6 @@ def compile_whole(function: Function, *, name: str, backend: Backend = "inductor
     """
     from torch._dynamo import exc  # slow to import
 
-    # Up to PyTorch 2.6 it went by the other name.
-    names = ("FailOnRecompileLimitHit", "FailOnCacheLimitHit")
-    limit_hit: type[Exception] = next(getattr(exc, name) for name in names if hasattr(exc, name))
     compiled = torch.compile(_own_code(function, name), fullgraph=True, backend=backend, options=_options(backend))
     stopped = False
 
@@ -82,7 +79,7 @@ def compile_whole(function: Function, *, name: str, backend: Backend = "inductor
             return function(*arguments)
         try:
             return compiled(*arguments)
-        except limit_hit:
+        except exc.FailOnRecompileLimitHit:
             stopped = True
             warnings.warn(f"{name} was compiled for many situations already: it runs uncompiled.", stacklevel=2)
         except exc.BackendCompilerFailed as error:
