@@ -8,7 +8,7 @@ from helpers.models import Frame, Judge, Predictor, Recurrent
 from torch import nn
 
 import vtrans
-from vtrans.algebra.expressions import frozen
+from vtrans.algebra.domains import frozen
 from vtrans.losses import Loss
 from vtrans.testing import check
 

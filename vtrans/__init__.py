@@ -2,13 +2,14 @@
 
 from vtrans import catalog, interop, testing
 from vtrans import moved as moved
-from vtrans.algebra.expressions import frozen, join
-from vtrans.algebra.operators import between, detach, noise, reverse, shift, unroll
+from vtrans.algebra.domains import frozen
+from vtrans.algebra.operators import between, detach, noise
+from vtrans.algebra.views import join, reverse, shift, unroll
 from vtrans.losses import Loss, Schedule
 from vtrans.model import TranslationModel, build
 from vtrans.networks.initialization import initialize
-from vtrans.objectives.objective import LossReport, StepReport
 from vtrans.objectives.phases import Phase
+from vtrans.objectives.reports import LossReport, StepReport
 from vtrans.recipes import Recipe
 from vtrans.registry import criteria, discriminators, distances, generators, losses, predictors, recipes
 from vtrans.version import __version__ as __version__

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from vtrans import registry
-from vtrans.algebra.expressions import role_of
+from vtrans.algebra.domains import role_of
 from vtrans.algebra.meaning import Draws, evaluate
-from vtrans.algebra.streams import Clip, Scope, Stream
+from vtrans.algebra.streams import Scope, Stream
 from vtrans.algebra.times import Reads
+from vtrans.algebra.views import Clip
 from vtrans.errors import refusal
 from vtrans.losses import Loss
 from vtrans.model import TranslationModel, build

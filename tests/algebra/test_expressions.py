@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from vtrans.algebra.expressions import Domain, frozen, join
+from vtrans.algebra.domains import Domain, frozen
 from vtrans.algebra.meaning import evaluate
-from vtrans.algebra.operators import detach, noise, reverse, shift, unroll
-from vtrans.algebra.streams import Carried, Clip, Past, Scope
+from vtrans.algebra.operators import detach, noise
+from vtrans.algebra.streams import Scope
 from vtrans.algebra.times import Reads
+from vtrans.algebra.views import Carried, Clip, Past, join, reverse, shift, unroll
 
 x, y = Domain("x"), Domain("y")
 READS = {

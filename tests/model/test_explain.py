@@ -7,11 +7,12 @@ from helpers.models import build
 from torch import nn
 
 import vtrans
-from vtrans.algebra.expressions import Domain
+from vtrans.algebra.domains import Domain
 from vtrans.algebra.notation import Notation, When
-from vtrans.algebra.operators import detach, noise, reverse
-from vtrans.algebra.streams import Carried, Scope
+from vtrans.algebra.operators import detach, noise
+from vtrans.algebra.streams import Scope
 from vtrans.algebra.times import Reads
+from vtrans.algebra.views import Carried, reverse
 from vtrans.losses import Loss
 
 x, y = Domain("x"), Domain("y")

@@ -4,13 +4,16 @@ import pytest
 import torch
 from helpers.models import Frame, Predictor, build, clips
 
-from vtrans.algebra.expressions import Domain
-from vtrans.algebra.streams import Carried, Clip, Scope
+from vtrans.algebra.domains import Domain
+from vtrans.algebra.streams import Scope
 from vtrans.algebra.times import Reads
+from vtrans.algebra.views import Carried, Clip
 from vtrans.losses import Adversarial, Cycle, Recurrent
 from vtrans.losses.terms import TooShortError
-from vtrans.objectives.objective import LossReport, StepReport, objectives_of, pools_for, shortest_clip
+from vtrans.objectives.objective import objectives_of, pools_for, shortest_clip
 from vtrans.objectives.phases import Phase
+from vtrans.objectives.reports import LossReport, StepReport
+from vtrans.objectives.terms import named_terms
 
 x, y = Domain("x"), Domain("y")
 PHASES = [Phase("generators", trains=("G", "P")), Phase("discriminators", trains=("D",))]
@@ -30,7 +33,7 @@ def test_phases_are_active_for_their_span():
 
 
 def test_terms_are_sorted_into_phases_by_name():
-    made = objectives_of(PHASES, {"adversarial": Adversarial(), "mine": Cycle()})
+    made = objectives_of(PHASES, named_terms({"adversarial": Adversarial(), "mine": Cycle()}))
     names = {phase: [named.name for named in objective.terms] for phase, objective in made.items()}
     assert names == {
         "generators": ["adversarial/y", "adversarial/x", "mine/x", "mine/y"],
@@ -41,7 +44,7 @@ def test_terms_are_sorted_into_phases_by_name():
 
 
 def test_frames_are_carried_from_the_phase_before():
-    made = objectives_of(PHASES, {"adversarial": Adversarial()})
+    made = objectives_of(PHASES, named_terms({"adversarial": Adversarial()}))
     carried = made["discriminators"].requires
     assert carried == list(made["generators"].carries)
     assert carried[:3] == [y.G(x.past), y.P(y.G(x.past)), y.P(y.past)]
@@ -52,7 +55,7 @@ def test_a_phase_without_terms_is_refused():
     with pytest.raises(
         ValueError, match="phase 'other': expected losses with terms for 'other', got losses cycle. Name"
     ):
-        objectives_of([Phase("other", trains=("G",))], {"cycle": Cycle()})
+        objectives_of([Phase("other", trains=("G",))], named_terms({"cycle": Cycle()}))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +64,7 @@ def test_a_phase_without_terms_is_refused():
 )
 def test_the_shortest_clip_that_serves(losses, length):
     phases = PHASES if any(isinstance(loss, Adversarial) for loss in losses) else PHASES[:1]
-    made = objectives_of(phases, {loss.name: loss for loss in losses}).values()
+    made = objectives_of(phases, named_terms({loss.name: loss for loss in losses})).values()
     assert shortest_clip(made, NETWORKS) == length
     reads = {name: Reads.of(network) for name, network in NETWORKS.items()}
     for objective in made:
@@ -73,15 +76,16 @@ def test_the_shortest_clip_that_serves(losses, length):
 
 
 def test_no_clip_serves_a_context_beyond_measure():
-    made = objectives_of(PHASES[:1], {"recurrent": Recurrent()}).values()
+    made = objectives_of(PHASES[:1], named_terms({"recurrent": Recurrent()})).values()
     with pytest.raises(ValueError, match="No clip of up to 64 frames is long enough for these losses and networks"):
         shortest_clip(made, {"P_X": Predictor(80), "P_Y": Predictor(80)})
 
 
 def test_pools_have_seeds_of_their_own():
-    made = list(objectives_of(PHASES, {"adversarial": Adversarial(pool=7)}).values())
+    X, Y = "adversarial/discriminator/x", "adversarial/discriminator/y"
+    made = list(objectives_of(PHASES, named_terms({"adversarial": Adversarial(pool=7)})).values())
     pools, again, other = (pools_for(made, NETWORKS, seed) for seed in (0, 0, 1))
-    states = [pool.generator.get_state() for pool in (pools["x"], again["x"], other["x"], pools["y"])]
+    states = [pool.generator.get_state() for pool in (pools[X], again[X], other[X], pools[Y])]
     assert torch.equal(states[0], states[1])
     assert not torch.equal(states[0], states[2]) and not torch.equal(states[0], states[3])
     assert isinstance(made[1].terms[0].term.streams[1].inputs[0], Carried)

@@ -11,7 +11,7 @@ from typing import get_args
 from vtrans.ablation.held_out import SIDES, HeldOut
 from vtrans.ablation.metrics import Better, metrics, possible
 from vtrans.errors import refusal
-from vtrans.objectives.objective import StepReport
+from vtrans.objectives.reports import StepReport
 from vtrans.training.averages import averaged
 from vtrans.training.callbacks import Callback, Run
 from vtrans.training.manifest import replace_text

@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
-from vtrans.algebra.expressions import Domain
-from vtrans.algebra.streams import Clip, Scope, Stream
+from vtrans.algebra.domains import Domain
+from vtrans.algebra.streams import Scope, Stream
 from vtrans.algebra.times import Reads
+from vtrans.algebra.views import Clip
 from vtrans.model import TranslationModel
 from vtrans.networks.modes import evaluating
 from vtrans.planning.planner import Demand, plan

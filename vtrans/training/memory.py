@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from vtrans.algebra.streams import Clip
+from vtrans.algebra.views import Clip
 from vtrans.model import TranslationModel
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from vtrans.data import frames_to_tensor, tensor_to_frames, write_video
 from vtrans.data.tensors import Frames, resize_frames
 from vtrans.evaluation.pictures import side_by_side, write_strip
 from vtrans.evaluation.translations import recycled
-from vtrans.objectives.objective import StepReport
+from vtrans.objectives.reports import StepReport
 from vtrans.training.averages import averaged
 from vtrans.training.callbacks import Callback, Run
 

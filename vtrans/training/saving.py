@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from vtrans.errors import unknown
-from vtrans.objectives.objective import StepReport
+from vtrans.objectives.reports import StepReport
 from vtrans.training.callbacks import Callback, Run
 from vtrans.training.checkpoints import prune, save_checkpoint
 from vtrans.training.recording import metrics_of

@@ -10,8 +10,8 @@ from torch import Tensor
 from vtrans.model import TranslationModel
 from vtrans.objectives.execution import Prepared
 from vtrans.objectives.guard import FiniteGuard, NonFiniteError
-from vtrans.objectives.objective import LossReport, StepReport
 from vtrans.objectives.phases import Phase
+from vtrans.objectives.reports import LossReport, StepReport
 from vtrans.training.devices import Devices
 
 Clips = tuple[Tensor, Tensor]

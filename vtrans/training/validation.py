@@ -10,7 +10,7 @@ from vtrans.errors import refusal
 from vtrans.evaluation.scores import psnr, ssim
 from vtrans.evaluation.translations import recycled
 from vtrans.model import TranslationModel
-from vtrans.objectives.objective import StepReport
+from vtrans.objectives.reports import StepReport
 from vtrans.training.averages import averaged
 from vtrans.training.callbacks import Callback, Run
 
