@@ -16,7 +16,7 @@ SOUND := $(shell $(SOUND_TEST) && echo yes)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-full bench bench-full lint format types docs clean again
+.PHONY: help demo test test-full mutants bench bench-full lint format types docs clean again
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## */\1|/p' Makefile | while IFS='|' read -r name what; do printf '  %-10s %s\n' "$$name" "$$what"; done
@@ -29,6 +29,9 @@ test: $(VENV)/.with-test  ## the tests, without the slow ones
 
 test-full: $(VENV)/.with-test  ## all tests
 	$(BIN)/python -m pytest $(ARGS)
+
+mutants: $(VENV)/.with-test  ## mutation tests of a room, ROOM=algebra: minutes; a sample: ARGS="--every 5"; more in .ci/mutants.py
+	nice -n 10 $(BIN)/python .ci/mutants.py $(ROOM) $(ARGS)
 
 bench: $(VENV)/.with-run  ## the benchmarks of a training step on a CPU, without compilation: minutes
 	$(BIN)/python benchmarks/planner.py --out build/benchmarks/planner_cpu.json

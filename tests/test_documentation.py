@@ -1,4 +1,4 @@
-"""Every Python block in README.md and docs/, and every example in a docstring of the package, runs.
+"""Every Python block in README.md, CONTRIBUTING.md and docs/, and every example in a docstring of the package, runs.
 
 The examples of one file run in order and share their names; a docstring's also see those of its module. Shell blocks
 are not run. To leave a block out, put `<!-- skip: next "why" -->` before it; in a docstring, end the line with
@@ -20,7 +20,7 @@ from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
 ROOT = Path(__file__).resolve().parent.parent
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-PAGES = [page for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))] if page.exists()]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MODULES = sorted(path for path in (ROOT / "vtrans").rglob("*.py") if path.name != "__main__.py")
 
 MARKDOWN = Sybil(parsers=[PythonCodeBlockParser(doctest_optionflags=FLAGS), SkipParser()])

@@ -29,6 +29,7 @@ HEAVY = [
 ORDER = [
     "version",
     "errors",
+    "files",
     "progress",
     "registry",
     "moved",
@@ -39,7 +40,7 @@ ORDER = [
     "losses",
     "objectives",
     "recipes",
-    "catalog",
+    "built_in",
     "model",
     "testing",
     "interop",
@@ -51,7 +52,7 @@ ORDER = [
     "cli",
     "__main__",
 ]
-LIMITED = {"data": {"version", "errors", "progress", "registry"}}
+LIMITED = {"data": {"version", "errors", "files", "progress", "registry"}}
 """Rooms that know of less than what is below them: data know nothing of models."""
 
 

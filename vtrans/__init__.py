@@ -1,6 +1,7 @@
 """Unpaired video translation: losses written as the paper's equations, planned into the fewest batched calls."""
 
-from vtrans import catalog, interop, testing
+from vtrans import built_in as catalog
+from vtrans import interop, testing
 from vtrans import moved as moved
 from vtrans.algebra.domains import frozen
 from vtrans.algebra.operators import between, detach, noise

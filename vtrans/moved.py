@@ -9,6 +9,7 @@ from types import ModuleType
 
 MOVED = {
     "vtrans.assembly": "vtrans.model",
+    "vtrans.catalog": "vtrans.built_in",
     "vtrans.evaluation.ablation": "vtrans.ablation",
     "vtrans.explanation": "vtrans.model.explanation",
     "vtrans.export": "vtrans.interop.export",
@@ -22,6 +23,7 @@ MOVED = {
     "vtrans.pool": "vtrans.objectives.pool",
     "vtrans.pretrained": "vtrans.model.pretrained",
     "vtrans.schedule": "vtrans.planning.schedule",
+    "vtrans.training.model_settings": "vtrans.training.settings",
     "vtrans.translation": "vtrans.model.translation",
 }
 """The modules of the former reference, and where each is now."""

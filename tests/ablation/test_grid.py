@@ -193,10 +193,6 @@ def test_a_damaged_grid_file_tells_the_way_on(tmp_path):
     assert (tmp_path / "grid.json").is_file()
 
 
-def test_what_misleads_alone_is_not_measured_alone():
-    assert grid(metrics=["warping_error"]).metrics == ("warping_error", "masked_share", "sharpness_ratio")
-
-
 def test_a_folder_where_a_file_shall_be_is_refused_before_the_work(tmp_path):
     (tmp_path / "cells").mkdir()
     (tmp_path / "results.json").mkdir()

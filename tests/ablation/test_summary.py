@@ -130,7 +130,7 @@ def test_the_tables_of_other_metrics_have_paired_differences():
     tables = {table.caption: table for table in tables_of(found)["shapes"]}
     assert tables["Paired differences"].rows == (
         ("psnr/y (dB) ↑: b less a", "+2.50", "+2.50 to +2.50", "0.500", "0.500", "2"),
-        ("l1/y ↓: b less a", "+0.000", "+0.000 to +0.000", "1.000", "1.000", "2"),
+        ("l1/y (of range 2) ↓: b less a", "+0.000", "+0.000 to +0.000", "1.000", "1.000", "2"),
     )
     assert tables["Median over the seeds (least to greatest)"].rows[0][:2] == (
         "psnr/y (dB) ↑",

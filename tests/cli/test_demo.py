@@ -11,11 +11,6 @@ from vtrans.data import open_source
 FILES = {"comparison.mp4", "strip.png", "losses.png", "scores.json", "model", "config.yaml", "metrics.jsonl"}
 
 
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
 def test_a_short_demo_produces_every_file(capsys):
     Path("runs/demo").mkdir(parents=True)
     assert main(["demo", "--steps", "2"]) == 0

@@ -15,11 +15,6 @@ GENERATOR = ["--model.generator", '["resnet", {"blocks": 1, "width": 4}]']
 PARTS = [*GENERATOR, "--model.discriminator", '["patch", {"width": 4}]']
 
 
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A trained run, the weights of whose model are averages."""
@@ -84,11 +79,11 @@ def test_a_size_alone_replaces_the_old_file(run, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["made.onnx"], "to: expected --to x or --to y, got none."),
-        (["made.onnx", "--to", "z"], "to: expected --to x or --to y, got z."),
+        (["made.onnx"], "--to {x,y} [options], got no --to."),
+        (["made.onnx", "--to", "z"], "--to: expected x or y, got z."),
         (["made.pt", "--to", "y"], "made.pt: expected a file that ends in .onnx, or in .pt2 for torch.export"),
         (["made.pt2", "--to", "y", "--size", "16"], "argument --size: expected 2 arguments"),
-        (["made.pt2", "--to", "y", "--size", "16", "wide"], "such as --size 256 320, got 16 wide."),
+        (["made.pt2", "--to", "y", "--size", "16", "wide"], "--size: expected a whole number, got wide."),
         (["made.pt2", "--to", "y", "--size", "16", "18"], "Nearest that work: height 16, width 16 or 20."),
         (["made.pt2", "--to", "y", "--sizes", "16"], "Unknown option '--sizes'. Did you mean '--size'?"),
     ],

@@ -24,11 +24,6 @@ from vtrans.data.reading.videos import VideoSequence
 ROOT = Path(vtrans.__file__).parents[1]
 
 
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """The folder of a small model, colour to colour and, into X, to grey."""

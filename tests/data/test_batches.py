@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.media import encode, moving
+from helpers.media import encode, levels, moving, places, ramp, window
 
 from vtrans.data import ArraySequence, Clips, FrameSource, batches, open_source
 
@@ -42,6 +42,52 @@ def same(pairs, others):
 
 def workers_left():
     return multiprocessing.active_children()
+
+
+def test_each_domain_is_drawn_on_its_own_epoch_after_epoch():
+    """The same frames in both domains, and the same seed: only independent draws tell them apart."""
+    clips = Clips(ramp(12))  # ten clips
+    pairs = list(islice(batches(clips, clips, batch=4), 15))
+    assert pairs[0][0].shape == pairs[0][1].shape == (4, 3, 3, 8, 8)
+    x, y = ([levels(clip) for pair in pairs for clip in pair[domain]] for domain in (0, 1))
+    orders = [tuple(first for first, _, _ in drawn[i : i + 10]) for drawn in (x, y) for i in range(0, 60, 10)]
+    assert len(set(orders)) == 12
+    for order in orders:
+        assert sorted(order) == list(range(10))
+    assert all(clip == [clip[0], clip[0] + 1, clip[0] + 2] for clip in (*x, *y))
+
+
+def test_crops_and_flips_of_x_and_y_are_independent_too():
+    clips = Clips(places(), crop=8, flip=True)  # one clip, so that only its window is left to draw
+    pairs = list(islice(batches(clips, clips), 200))
+    x, y = (np.array([window(pair[domain][0]) for pair in pairs]) for domain in (0, 1))
+    assert {tuple(w) for w in x} == {tuple(w) for w in y} and len({tuple(w) for w in x}) == 50
+    assert np.abs(np.corrcoef(x.T, y.T) - np.eye(6)).max() < 0.28  # 3.9 standard deviations, 99.99 %
+
+
+def test_other_seeds_draw_other_batches():
+    def drawn(batch_seed, clips_seed):
+        clips = Clips(ramp(40), seed=clips_seed)
+        return [levels(clip)[0] for clip in next(batches(clips, clips, batch=30, seed=batch_seed))[0]]
+
+    assert len({tuple(drawn(*seeds)) for seeds in ((0, 0), (1, 0), (0, 1), (1, 1))}) == 4
+    assert drawn(1, 0) == drawn(1, 0)
+    clips = Clips(ramp(9))
+    same([next(batches(clips, clips))], [next(batches(clips, clips, batch=1, seed=0, start=0, rank=0, ranks=1))])
+
+
+def test_a_batch_depends_on_its_number_alone():
+    clips = Clips(places(4), crop=8, flip=True)
+    pairs = list(islice(batches(clips, clips, batch=3, seed=3), 12))
+    for start in (1, 6, 11):
+        same(islice(batches(clips, clips, batch=3, seed=3, start=start), 12 - start), pairs[start:])
+    assert not torch.equal(pairs[0][0], pairs[1][0])
+
+
+def test_sources_of_different_lengths_and_clips_of_one():
+    x, y = next(batches(Clips(ramp(3)), Clips(ramp(9)), batch=5))
+    assert [levels(clip) for clip in x] == [[0, 1, 2]] * 5
+    assert len({tuple(levels(clip)) for clip in y}) == 5
 
 
 @pytest.mark.parametrize("kept", ["memory", "disk", "no"])
@@ -192,6 +238,9 @@ def test_clips_can_be_pickled():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"batch": 0}, "batch: expected a whole number of at least 1, got 0"),
+        ({"seed": -1}, "seed: expected a whole number of at least 0, got -1"),
+        ({"start": -1}, "start: expected a whole number of at least 0, got -1"),
         ({"workers": -1}, "workers: expected a whole number of at least 0, got -1"),
         ({"ranks": 0}, "ranks: expected a whole number of at least 1, got 0"),
         ({"rank": -1}, "rank: expected a whole number of at least 0, got -1"),
@@ -201,3 +250,17 @@ def test_clips_can_be_pickled():
 def test_refusals(options, message):
     with pytest.raises(ValueError, match=message):
         batches(clips_of(), clips_of(), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"length": 2}, r"clips of 3 frames of 8x8 \(height x width\), as clips_x has, got 2 frames of 8x8\."),
+        ({"crop": (6, 8)}, "got 3 frames of 6x8. Pass both the same length= and size= or crop="),
+    ],
+)
+def test_clips_that_differ_in_more_than_their_channels_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        batches(Clips(ramp(5)), Clips(ramp(5), **options))
+    x, y = next(batches(Clips(ramp(5)), Clips(open_source(np.zeros((5, 1, 8, 8), np.uint8)))))
+    assert (x.shape, y.shape) == ((1, 3, 3, 8, 8), (1, 3, 1, 8, 8))

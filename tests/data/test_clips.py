@@ -1,27 +1,14 @@
 """Training clips: pure functions of the seed, the epoch and the index."""
 
-from itertools import islice
-
 import numpy as np
 import pytest
 import torch
-from helpers.media import encode, images, moving
+from helpers.media import encode, images, levels, moving, places, ramp, window
 
-from vtrans.data import ArraySequence, Clips, FrameSource, batches, frames_to_tensor, open_source
+from vtrans.data import ArraySequence, Clips, FrameSource, frames_to_tensor, open_source
 from vtrans.data.reading.videos import VideoSequence
 from vtrans.data.tensors import resize_frames
 from vtrans.data.transforms import Jitter
-
-
-def ramp(*lengths, side=8, first=0):
-    """Sequences whose frame number n is a plain picture of value n; sequences are 100 apart."""
-    values = [np.arange(n, dtype=np.uint8) + 100 * i + first for i, n in enumerate(lengths)]
-    arrays = [np.broadcast_to(v[:, None, None, None], (len(v), side, side, 3)).copy() for v in values]
-    return FrameSource([ArraySequence(array, name=f"s{i}") for i, array in enumerate(arrays)], name="ramp")
-
-
-def levels(clip):
-    return ((clip[:, 0, 0, 0] + 1) * 127.5).round().int().tolist()
 
 
 @pytest.mark.parametrize(
@@ -51,26 +38,28 @@ def test_epochs_differ_and_draws_do_not_depend_on_what_was_drawn_before():
     torch.testing.assert_close(clips[3], clips.clip(0, 3), rtol=0, atol=0)
 
 
-def test_range_shape_and_one_crop_and_flip_for_a_whole_clip():
-    rows, columns = np.mgrid[:12, :12]
-    picture = np.stack([rows * 20, columns * 20, 0 * rows], axis=-1).astype(np.uint8)
-    source = FrameSource([ArraySequence(np.stack([picture] * 4), name="still")], name="still")
+def test_one_crop_and_flip_for_a_whole_clip_and_all_equally_often():
+    source = places(5)
+    picture = source.sequences[0].read(0, 1)
     clips = Clips(source, crop=(6, 8), flip=True)
-    drawn = [clips.clip(epoch, 0) for epoch in range(60)]
-    corners = set()
-    for clip in drawn:
-        assert clip.dtype == torch.float32
-        assert clip.shape == clips.shape == (3, 3, 6, 8)
-        torch.testing.assert_close(clip, clip[:1].expand_as(clip), rtol=0, atol=0)
-        mirrored = bool(clip[0, 1, 0, 0] > clip[0, 1, 0, -1])
-        part = clip.flip(-1) if mirrored else clip
-        top, left = (int(round(float((part[0, c, 0, 0] + 1) * 127.5))) // 20 for c in (0, 1))
-        expected = frames_to_tensor(picture[None, top : top + 6, left : left + 8])[0]
-        torch.testing.assert_close(part[0], expected, rtol=0, atol=0)
-        corners.add((top, left, mirrored))
-    assert {c[0] for c in corners} == set(range(7))
-    assert {c[1] for c in corners} == set(range(5))
-    assert {c[2] for c in corners} == {False, True}
+    counts = np.zeros((7, 5, 2))
+    for epoch, index in np.ndindex(700, 3):
+        clip = clips.clip(epoch, index)
+        top, left, mirrored = window(clip)
+        counts[top, left, int(mirrored)] += 1
+        if epoch < 20:
+            assert clip.dtype == torch.float32
+            assert clip.shape == clips.shape == (3, 3, 6, 8)
+            torch.testing.assert_close(clip, clip[:1].expand_as(clip), rtol=0, atol=0)
+            expected = frames_to_tensor(picture[:, top : top + 6, left : left + 8])
+            torch.testing.assert_close(clip[:1].flip(-1) if mirrored else clip[:1], expected, rtol=0, atol=0)
+    assert ((counts - 30) ** 2 / 30).sum() < 118.7  # chi squared of 69 degrees, 99.99 %
+
+
+def test_without_a_crop_and_a_flip_nothing_is_drawn():
+    clips = Clips(places())
+    for epoch in range(9):
+        torch.testing.assert_close(clips.clip(epoch, 0), frames_to_tensor(clips.source.sequences[0].read(0, 3)))
 
 
 @pytest.mark.parametrize("size", [None, 24, (20, 30)])
@@ -170,26 +159,6 @@ def test_colours_that_may_not_change():
     assert Clips(grey, jitter=Jitter(brightness=0.1)).clip(0, 0).shape == (3, 1, 8, 8)
 
 
-def test_batches_are_unpaired_and_continue_anywhere():
-    # The same frames in both domains, and the same seed: only independent draws tell them apart.
-    clips = Clips(ramp(30))
-    first = list(islice(batches(clips, clips, batch=4, seed=3), 20))
-    assert first[0][0].shape == (4, 3, 3, 8, 8)
-    for number in (0, 6, 13):
-        for mine, again in zip(first[number], next(batches(clips, clips, batch=4, seed=3, start=number)), strict=True):
-            torch.testing.assert_close(mine, again, rtol=0, atol=0)
-    x, y = ([levels(clip)[0] for pair in first for clip in pair[domain]] for domain in (0, 1))
-    assert sum(a == b for a, b in zip(x, y, strict=True)) < 15
-    assert sorted(x[:28]) == sorted(y[:28]) == list(range(28))
-    other = next(batches(clips, clips, batch=4, seed=4))
-    assert not torch.equal(other[0], first[0][0])
-
-
-def test_batches_of_sources_of_different_lengths():
-    x, y = next(batches(Clips(ramp(3)), Clips(ramp(9)), batch=5))
-    assert x.shape == y.shape == (5, 3, 3, 8, 8)
-
-
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
@@ -236,12 +205,3 @@ def test_other_refusals():
         clips.clip(-1, 0)
     with pytest.raises(IndexError):
         clips[3]
-    for options in ({"batch": 0}, {"seed": -1}, {"start": -1}):
-        with pytest.raises(ValueError, match=f"{next(iter(options))}: expected a whole number"):
-            batches(clips, clips, **options)
-    with pytest.raises(
-        ValueError, match=r"clips of 3 frames of 8x8 \(height x width\), as clips_x has, got 2 frames of 8x8."
-    ):
-        batches(clips, Clips(ramp(5), length=2))
-    with pytest.raises(ValueError, match="got 3 frames of 6x8. Pass both the same length= and size= or crop="):
-        batches(clips, Clips(ramp(5), crop=(6, 8)))

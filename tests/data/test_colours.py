@@ -1,5 +1,7 @@
 """Sources in grey and in the colours of a palette, and views that parts of one whole share."""
 
+import pickle
+
 import numpy as np
 import pytest
 from helpers.media import encode, images, moving
@@ -8,6 +10,7 @@ from PIL import Image
 from vtrans.data import ArraySequence, FrameSource, Part, open_source, time_range
 from vtrans.data.caching.cache_folder import fingerprint
 from vtrans.data.colours import grey, labels, luma
+from vtrans.data.edges import edges
 from vtrans.data.palettes import Palette
 
 TOWN = Palette(["road", "sky", "tree", "lamp"], [(128, 64, 128), (70, 130, 180), (0, 142, 0), (250, 170, 30)])
@@ -86,6 +89,13 @@ def test_what_is_kept_of_views_is_found_by_how_they_are_made(tmp_path):
 def test_grey_label_maps_still_stand_for_classes():
     source = open_source(np.zeros((3, 3, 4, 4), np.uint8))
     assert grey(labels(source, TOWN)).sequences[0].discrete and not grey(source).sequences[0].discrete
+
+
+@pytest.mark.parametrize("view", [grey, lambda source: labels(source, TOWN), edges], ids=["grey", "labels", "edges"])
+def test_views_can_be_handed_to_a_process_that_is_started_anew(view):
+    changed = view(FrameSource([ArraySequence(moving(3), name="walk")], name="walk"))
+    again = pickle.loads(pickle.dumps(changed))
+    assert (again.sequences[0].read(0, 3) == changed.sequences[0].read(0, 3)).all()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Palettes: classes to colours and back, ties, colours that belong to no class, files."""
 
-import json
 import pickle
 
 import hypothesis.strategies as st
@@ -194,7 +193,11 @@ def test_files(tmp_path):
     path = tmp_path / "a palette.json"
     palette.save(path)
     assert Palette.load(path) == Palette.load(str(path)) == palette
-    assert json.loads(path.read_text(encoding="utf-8"))[1] == {"name": "空", "colour": [4, 5, 6]}
+    # For people to read and change: a line for each class.
+    lines = ['  {"name": "Straße", "colour": [1, 2, 3]},', '  {"name": "空", "colour": [4, 5, 6]}']
+    assert path.read_text(encoding="utf-8") == "\n".join(["[", *lines, "]", ""])
+    with pytest.raises(TypeError, match="path: expected a path, as text or pathlib.Path, got 3"):
+        Palette.load(3)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,9 @@ from pathlib import Path
 import av
 import numpy as np
 from PIL import Image
+from torch import Tensor
+
+from vtrans.data import ArraySequence, FrameSource
 
 
 def moving(count: int, height: int = 32, width: int = 48, seed: int = 0) -> np.ndarray:
@@ -58,3 +61,28 @@ def decode_all(path: Path) -> np.ndarray:
     """Every frame of a video, decoded from the start by a loop of its own."""
     with av.open(str(path)) as container:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def ramp(*lengths: int, side: int = 8) -> FrameSource:
+    """Sequences whose frame number n is a plain picture of value n; sequences are 100 apart."""
+    values = [np.arange(n, dtype=np.uint8) + 100 * i for i, n in enumerate(lengths)]
+    arrays = [np.broadcast_to(v[:, None, None, None], (len(v), side, side, 3)).copy() for v in values]
+    return FrameSource([ArraySequence(array, name=f"s{i}") for i, array in enumerate(arrays)], name="ramp")
+
+
+def levels(clip: Tensor) -> list[int]:
+    """The values of a clip's plain frames."""
+    return ((clip[:, 0, 0, 0] + 1) * 127.5).round().int().tolist()
+
+
+def places(count: int = 3) -> FrameSource:
+    """One picture of 12x12, shown a few times, whose pixels say where they are: row and column times 20."""
+    rows, columns = np.mgrid[:12, :12]
+    picture = np.stack([rows * 20, columns * 20, 0 * rows], axis=-1).astype(np.uint8)
+    return FrameSource([ArraySequence(np.stack([picture] * count))], name="places")
+
+
+def window(clip: Tensor) -> tuple[int, int, bool]:
+    """Which part of :func:`places` a clip shows: its top, its left, and whether it is mirrored."""
+    corners = ((clip[0, :2, 0, [0, -1]] + 1) * 127.5 / 20).round().int()
+    return int(corners[0, 0]), int(corners[1].min()), bool(corners[1, 0] > corners[1, 1])

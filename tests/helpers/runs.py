@@ -128,6 +128,10 @@ def run_in(folder, settings, resume="never"):
     return train(prepare(settings), folder, resume=resume)
 
 
+def resume(folder, steps=4):
+    return train(prepare(replace(SETTINGS, steps=steps)), folder, resume="auto")
+
+
 def start(folder, function, *arguments, **environment):
     log = folder.with_name(f"{folder.name}.log")
     process = forkserver().Process(target=work, args=(function, arguments, environment, str(log)), daemon=True)

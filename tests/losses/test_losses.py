@@ -1,6 +1,8 @@
 """Every loss against a formula written here; distances, criteria, weights."""
 
 import inspect
+import math
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -14,7 +16,6 @@ from vtrans.algebra.domains import Domain
 from vtrans.losses import Adversarial, AdversarialPrediction, Charbonnier, Cycle, Identity, Loss, Recurrent, Recycle
 from vtrans.losses.criteria import as_criterion
 from vtrans.losses.distances import as_distance
-from vtrans.losses.weights import check_weight, weight_at, weight_data
 
 T, K = 4, 2
 
@@ -281,58 +282,6 @@ def test_functions_serve_as_distance_and_criterion():
     )
 
 
-# Weights.
-
-
-def test_a_schedule_is_linear_between_its_points_and_may_jump():
-    schedule = vtrans.Schedule([(10, 1.0), (20, 3.0), (21, 0.0)])
-    assert [schedule(step) for step in (0, 10, 15, 20, 21, 99)] == [1.0, 1.0, 2.0, 3.0, 0.0, 0.0]
-    assert repr(schedule) == "Schedule([(10, 1.0), (20, 3.0), (21, 0.0)])"
-
-
-@pytest.mark.parametrize(
-    "points",
-    [5, "abc", None, [], [(0,)], [("a", 1)], [(0, "b")], [(0, 1), (0, 2)], [(5, 1), (0, 2)], [(0, float("nan"))]]
-    + [[(0, float("inf"))], [(True, 1)], [(0.5, 1)], [5], [(0, True)]],
-)
-def test_malformed_schedules_are_refused(points):
-    with pytest.raises(ValueError, match=r"^points: expected \(step, finite value\) pairs with ascending steps, got"):
-        vtrans.Schedule(points)
-
-
-@pytest.mark.parametrize(
-    "weight",
-    [-1, float("nan"), float("inf"), True, "10", None, [1.0], {"x": 1.0}, {"x": 1.0, "y": -1.0}, {"a": 1}, {}]
-    + [{"x": 1.0, "y": "b"}, {"points": [(0, -1.0)]}, vtrans.Schedule([(0, 1.0), (5, -1.0)])],
-)
-def test_malformed_weights_are_refused(weight):
-    with pytest.raises(ValueError, match="expected a finite number of 0 or more, a Schedule, or {'x': weight, 'y'"):
-        Cycle(weight=weight)
-
-
-@given(
-    st.recursive(
-        st.floats(0, 1e6) | st.lists(st.floats(0, 9), min_size=1).map(lambda v: {"points": [*map(list, enumerate(v))]}),
-        lambda weight: st.fixed_dictionaries({"x": weight, "y": weight}),
-        max_leaves=2,
-    ),
-    st.integers(0, 20),
-    st.sampled_from("xy"),
-)
-def test_weights_survive_as_plain_data(weight, step, domain):
-    check_weight(weight)
-    assert weight_at(weight_data(weight), step, domain) == weight_at(weight, step, domain)
-    assert weight_at(weight, step, domain) >= 0
-
-
-def test_a_function_of_the_step_is_a_weight():
-    nets, (x, y) = networks(), clips(T)
-    loss = Cycle(weight=lambda step: step / 2)
-    once = Cycle(weight=1.0)(x, y, nets)["cycle/x"]
-    torch.testing.assert_close(loss(x, y, nets, step=6)["cycle/x"], 3 * once)
-    assert not loss.is_plain and Cycle().is_plain
-
-
 # Mistakes in losses.
 
 
@@ -343,6 +292,11 @@ def test_a_function_of_the_step_is_a_weight():
         (lambda: Cycle(distance=5), "distance: expected the name of a distance, or a (name, options) pair, got 5."),
         (lambda: Cycle(distance=Charbonnier), "distance: expected a distance, got the class Charbonnier."),
         (lambda: Cycle(distance=("charbonnier", {"epsilon": 0})), "epsilon: expected a number above 0, got 0."),
+        (
+            lambda: Cycle(distance=("charbonnier", {"epsilon": math.inf})),
+            "epsilon: expected a number above 0, got inf.",
+        ),
+        (lambda: Cycle(distance=("charbonnier", {"epsilon": True})), "epsilon: expected a number above 0, got True."),
         (lambda: Cycle(distance=("charbonnier", {"epsilon": "a"})), "epsilon: expected a number above 0, got 'a'."),
         (lambda: Cycle(distance=("l1", {"epsilon": 1})), "Unknown option of distance 'l1': 'epsilon'."),
         (lambda: Cycle(distance=("l1", {3: 1})), "options of distance: expected names (strings), got 3."),
@@ -418,7 +372,7 @@ def test_mistakes_in_equations_are_named(terms, message):
             lambda x, y, n: (x[0], y, n),
             "x: expected a clip (batch, time, channel, height, width), got shape (4,",
         ),
-        (lambda x, y, n: (x, None, n), "y: expected a clip (batch, time, channel, height, width), got NoneType."),
+        (lambda x, y, n: (x, 5, n), "y: expected a clip (batch, time, channel, height, width), got int."),
         (lambda x, y, n: (x, y, 5), "networks: expected a mapping such as {'G_X': …, 'G_Y': …}, got int."),
         (lambda x, y, n: (x, y, {"G_X": n["G_X"]}), "G_Y: expected a network of the model, got networks G_X."),
         (lambda x, y, n: (x[:, :1], y[:, :1], n), "The two streams compared have no time in common."),
@@ -437,6 +391,9 @@ def test_options_are_recorded_and_must_be_stored():
         "distance": "l1",
     }
     assert Cycle(distance=("charbonnier", {"epsilon": 0.1})).options["distance"] == ["charbonnier", {"epsilon": 0.1}]
+    nested = Cycle(distance=["charbonnier", {"epsilon": 0.1}])
+    nested.distance = {"several": ((1, 2), [3])}
+    assert nested.options["distance"] == {"several": [[1, 2], [3]]}, "tuples become lists at any depth"
 
     class Forgets(Loss):
         def __init__(self, strength=1.0):
@@ -447,6 +404,101 @@ def test_options_are_recorded_and_must_be_stored():
 
     with pytest.raises(ValueError, match="option 'strength' of Forgets: expected stored as self.strength, got no such"):
         _ = Forgets().options
+
+
+def test_a_slope_of_another_norm():
+    nets, (x, y) = networks(), clips(T)
+    values = []
+    for norm in (1.0, 3.0):
+        torch.manual_seed(1)
+        values.append(vtrans.losses.create("gradient_penalty", weight=1.0, norm=norm)(x, y, nets))
+    torch.manual_seed(1)
+    slopes = []
+    own = Written(lambda s, x, y: [s.penalize(d.D, mixed(d, o), recorded(slopes)) for d, o in ((y, x),)])
+    own(x, y, nets)
+    for norm, found in zip((1.0, 3.0), values, strict=True):
+        expected = sum((slope - norm).square().mean() for slope in slopes[0].view(T - 1, -1))
+        torch.testing.assert_close(found["gradient_penalty/y"], expected)
+
+
+def mixed(domain, other):
+    from vtrans.algebra.views import Carried
+
+    return vtrans.between(domain.frames, Carried(domain.G(other.past)), "gradient_penalty")
+
+
+def recorded(slopes):
+    """The norm of the gradient at each frame, noted down."""
+
+    def function(network, frames):
+        frames = frames.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(network(frames).sum(), frames)
+        slopes.append(torch.linalg.vector_norm(gradient, dim=(1, 2, 3)))
+        return frames.sum() * 0
+
+    return function
+
+
+def test_penalties_say_how_they_are_written():
+    written = {
+        "r1": ("½‖∇#d‖²", r"\tfrac{1}{2} \lVert \nabla #d \rVert^2"),
+        "gradient_penalty": ("(‖∇#d‖ − 1)²", r"(\lVert \nabla #d \rVert - 1)^2"),
+    }
+    for name, expected in written.items():
+        for term in vtrans.losses.create(name).directions():
+            assert (term.symbol, term.latex) == expected
+
+
+class MyOwnLoss(Loss):
+    def terms(self, x, y):
+        yield self.compare(x.past, x.past)
+
+
+def test_a_loss_alone_draws_once_and_adds_up_what_has_one_name():
+    def terms(loss, x, y):
+        drawn = vtrans.noise(x.frames, "a")
+        yield loss.compare(drawn, x.frames)
+        yield loss.compare(drawn, x.frames)
+        yield loss.compare(x.frames, vtrans.noise(x.frames, "a"), name="again")
+
+    x, y = clips(T)
+    values = Written(terms)(x, y, {})
+    assert set(values) == {"written/x", "written/y", "again/x", "again/y"}
+    assert values["written/x"] == 2 * values["again/x"] > 0, "one draw by its name, in all terms"
+
+
+@dataclass(kw_only=True, eq=False)
+class Postponed(Loss):
+    """As a module writes it that postpones its annotations."""
+
+    strict: "bool" = True
+
+    def terms(self, x, y):
+        yield self.compare(x.past, x.past)
+
+
+def test_options_that_are_true_or_false_are_checked_however_they_are_annotated():
+    assert Postponed(strict=False).options == {"weight": 1.0, "strict": False}
+    with pytest.raises(TypeError, match="^strict: expected True or False, got 1.$"):
+        Postponed(strict=1)
+
+
+@pytest.mark.parametrize("pool", [0, 5])
+def test_fakes_pass_through_a_history_of_the_size_that_was_asked_for(pool):
+    for _, taught in (tuple(Adversarial(pool=pool).directions())[:2], tuple(Adversarial(pool=pool).directions())[2:]):
+        assert [judged.inputs[0].pool for judged in taught.streams[1:]] == [pool] * 3
+
+
+def test_what_a_loss_is_called_and_whether_plain_data_describe_it():
+    assert MyOwnLoss().name == "my_own_loss" and Cycle().name == "cycle"
+    assert Cycle().is_plain and Cycle(distance=["charbonnier", {"epsilon": 0.1}]).is_plain
+    assert not MyOwnLoss().is_plain, "not registered"
+    vtrans.losses.add("my_own_loss", Cycle, description="Another.")
+    assert not MyOwnLoss().is_plain, "registered is another"
+    vtrans.losses.add("mine", MyOwnLoss, description="Mine.")
+    assert MyOwnLoss().name == "mine" and MyOwnLoss().is_plain
+    assert not Cycle(distance=lambda a, b: (a - b).abs().mean()).is_plain
+    assert not Cycle(weight=lambda step: 1.0).is_plain
 
 
 def test_every_loss_has_a_documented_formula_and_keyword_arguments_only():

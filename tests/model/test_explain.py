@@ -8,11 +8,7 @@ from torch import nn
 
 import vtrans
 from vtrans.algebra.domains import Domain
-from vtrans.algebra.notation import Notation, When
-from vtrans.algebra.operators import detach, noise
-from vtrans.algebra.streams import Scope
-from vtrans.algebra.times import Reads
-from vtrans.algebra.views import Carried, reverse
+from vtrans.algebra.operators import noise
 from vtrans.losses import Loss
 
 x, y = Domain("x"), Domain("y")
@@ -148,23 +144,6 @@ def test_a_difference_between_models():
     assert "- Objective of adversarial, recurrent, recycle\n" in text and "recycle/x" not in text
     same = "The two models have the same objective and plan."
     assert str(one.explain(against=build("recycle_gan", seed=3))) == same
-
-
-def test_every_operator_is_written():
-    notation = Notation(Scope({}, {"G_X": Reads(), "P_X": Reads((-2, -1), stacked=True)}))
-    written = {
-        detach(x.G(x.past)): "sg(G_X(x_t))",
-        reverse(x.frames): "reverse(x_t)",
-        noise(x.past, "a", 0.5): "(x_t + 0.5 ε_{a})",
-        Carried(x.G(x.past)): "G_X(x_t)",
-        vtrans.join(x.past, x.P(x.past)): "(x_t ∪ P_X(x_{1:t−1}))",
-        vtrans.frozen(x.P)(x.past): "P_X*(x_{1:t−1})",
-        x.stream("flow"): "flow^x_t",
-        x.G(x.past, x.stream("label")): "G_X(x_t, label^x_t)",
-    }
-    for stream, text in written.items():
-        assert notation.write(stream, When(0)) == text
-    assert str(When(2)) == "t+2" and str(When(-1, past=True)) == "1:t−1"
 
 
 def test_parts_of_ones_own_are_described():

@@ -175,33 +175,6 @@ def test_frames_carried_come_from_the_last_phase_before():
     )
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"name": "g", "trains": "G_X"}, "trains of a phase: expected a list of names, got 'G_X'. Pass ['G_X']."),
-        ({"name": "g", "trains": 5}, "trains of a phase: expected a list of names, got 5."),
-        (
-            {"name": "g", "trains": ("G",), "losses": "cycle"},
-            "losses of a phase: expected a list of names, got 'cycle'.",
-        ),
-        ({"name": 5, "trains": ("G",)}, "name of a phase: expected a name, got 5."),
-        (
-            {"name": "g", "trains": ("G",), "start": "a"},
-            "start of phase 'g': expected a whole number of steps, got 'a'.",
-        ),
-        (
-            {"name": "g", "trains": ("G",), "start": -1},
-            "phase 'g': expected 0 ≤ start < stop, got start=-1, stop=None.",
-        ),
-        ({"name": "g", "trains": ("G",), "start": 5, "stop": 5}, "phase 'g': expected 0 ≤ start < stop, got start=5"),
-    ],
-)
-def test_malformed_phases_are_refused(arguments, message):
-    with pytest.raises((ValueError, TypeError)) as refused:
-        Phase(**arguments)
-    assert message in str(refused.value)
-
-
 # Growing: further roles, operators, streams, penalties.
 
 
@@ -311,46 +284,6 @@ def test_roles_of_several_words():
     report = model.generator_loss(*clips(2, dtype=torch.float32))
     report.total.backward()
     assert networks["style_a_X"].weight.grad is not None and networks["style_b_X"].weight.grad is None
-
-
-def test_carried_frames_are_planned_once_for_a_situation(monkeypatch):
-    from vtrans.objectives import execution
-
-    made, plan = [], execution.plan
-    monkeypatch.setattr(execution, "plan", lambda *a, **k: made.append(1) or plan(*a, **k))
-    model = build("gan").double()
-    for _ in range(3):
-        model.discriminator_loss(*clips(2))
-    assert len(made) == 1
-
-
-def test_losses_that_were_not_finite_are_remembered_without_waiting():
-    guard = vtrans.objectives.guard.FiniteGuard()
-    model = build("recycle_gan").double()
-    for step in range(6):
-        report = model.generator_loss(*clips(3))
-        if step == 3:
-            with torch.no_grad():
-                next(model.networks["P_Y"].parameters()).fill_(float("nan"))
-            report = model.generator_loss(*clips(3))
-        guard.note(list(report), report.values_tensor(), step)
-    with pytest.raises(FloatingPointError) as seen:
-        guard.raise_if_seen()
-    assert "not finite at step 3" in str(seen.value) and "recurrent/y" in str(seen.value)
-    assert "recurrent/x" not in str(seen.value)
-    guard.raise_if_seen()
-
-
-def test_one_name_twice_is_one_number():
-    class Two(Loss):
-        def terms(self, x, y):
-            yield self.compare(x.G(x.past), x.past)
-            yield self.compare(x.G(x.past), x.past)
-
-    model = randomize(build("gan", losses=[Two(), Cycle()]).double())
-    report = model.generator_loss(*clips(2))
-    assert set(report) == {"two/x", "two/y", "cycle/x", "cycle/y"}
-    torch.testing.assert_close(report.total, sum(report.values()))
 
 
 def test_a_step_in_one_graph():

@@ -1,6 +1,8 @@
 """What every network promises, checked for every class that the packages export."""
 
 import copy
+import inspect
+import re
 
 import pytest
 import torch
@@ -8,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+import vtrans.networks
 from vtrans.networks import discriminators, generators, predictors
 from vtrans.networks.traits import sequential_reasons
 
@@ -157,43 +160,56 @@ def test_every_size_that_is_promised_works(kind, name, rows, columns):
         assert made.shape[-2:] == size
 
 
-@pytest.mark.parametrize(("kind", "name"), LEARNED)
-@pytest.mark.parametrize(
-    ("options", "error", "message"),
-    [
-        ({"norm": "layer"}, ValueError, "norm: expected one of 'instance',"),
-        ({"init": "uniform"}, ValueError, "init: expected one of 'normal', 'xavier', 'kaiming', 'orthogonal'"),
-        ({"init_gain": 0}, ValueError, "init_gain: expected a number above 0"),
-        ({"init_gain": float("inf")}, ValueError, "init_gain: expected a number above 0"),
-        ({"init_gain": "a"}, TypeError, "init_gain: expected a number above 0, or None for the law's own, got 'a'."),
-        ({"init_gain": True}, TypeError, "init_gain: expected a number above 0, or None for the law's own, got True."),
-        ({"width": 0}, ValueError, "width: expected a whole number of at least 1, got 0."),
-        ({"width": 2.5}, TypeError, "width: expected a whole number of at least 1, got 2.5."),
+# Bad values of an option, by its name, and what the refusal says; every other option is a whole number.
+GAIN = "init_gain: expected a number above 0, or None for the law's own, got"
+RATE = "dropout: expected a number in [0, 1), where 0 is off, got"
+BAD = {
+    "norm": [("layer", ValueError, "norm: expected one of 'instance', ")],
+    "init": [
+        ("uniform", ValueError, "init: expected one of 'normal', 'xavier', 'kaiming', 'orthogonal', got 'uniform'.")
     ],
-)
-def test_bad_options_are_refused_at_once(kind, name, options, error, message):
+    "padding": [("circular", ValueError, "padding: expected one of 'reflect', 'replicate', 'zero', got 'circular'.")],
+    "init_gain": [
+        (0, ValueError, f"{GAIN} 0."),
+        (float("inf"), ValueError, f"{GAIN} inf."),
+        ("a", TypeError, f"{GAIN} 'a'."),
+        (True, TypeError, f"{GAIN} True."),
+    ],
+    "dropout": [
+        (1.0, ValueError, f"{RATE} 1.0."),
+        (-0.1, ValueError, f"{RATE} -0.1."),
+        (True, TypeError, f"{RATE} True. Pass dropout=0.5 to switch it on."),
+    ],
+}
+LEAST = {"blocks": 0, "depth": 2}
+OF_TIMM = ("backbone", "weights", "backbone_options")  # tests/networks/test_timm_unet.py
+
+
+def bad_values(option):
+    least = LEAST.get(option, 1)
+    said = f"{option}: expected a whole number of at least {least}, got"
+    return BAD.get(option, [(least - 1, ValueError, f"{said} {least - 1}."), (2.5, TypeError, f"{said} 2.5.")])
+
+
+@pytest.mark.parametrize(("kind", "name"), ALL)
+def test_bad_options_are_refused_at_once(kind, name):
     factory = getattr(PACKAGES[kind], name)
-    ends = {"in_channels": 3, "out_channels": 3} if kind == "generator" else {"channels": 3}
-    with pytest.raises(error) as refused:
-        factory(**ends, **{**SMALL[name], **options})
-    assert message in str(refused.value)
+    options = list(inspect.signature(factory).parameters)
+    ends = {option: 3 for option in options if option.endswith("channels")}
+    for option in options:
+        for value, error, message in [] if option in OF_TIMM else bad_values(option):
+            with pytest.raises(error) as refused:
+                factory(**{**ends, **SMALL.get(name, {}), option: value})
+            assert str(refused.value).startswith(message)
 
 
-@pytest.mark.parametrize(
-    ("name", "options", "message"),
-    [
-        ("ResnetGenerator", {"padding": "circular"}, "padding: expected one of 'reflect', 'replicate', 'zero'"),
-        ("ResnetGenerator", {"dropout": 1.0}, "dropout: expected a number in [0, 1), where 0 is off, got 1.0."),
-        ("ResnetGenerator", {"blocks": -1}, "blocks: expected a whole number of at least 0, got -1."),
-        ("UnetGenerator", {"depth": 1}, "depth: expected a whole number of at least 2, got 1."),
-    ],
-)
-def test_bad_options_of_one_network(name, options, message):
-    with pytest.raises(ValueError) as refused:
-        getattr(generators, name)(in_channels=3, out_channels=3, **options)
-    assert message in str(refused.value)
-    with pytest.raises(TypeError, match="Pass dropout=0.5"):
-        generators.UnetGenerator(in_channels=3, out_channels=3, dropout=True)
+@pytest.mark.parametrize(("kind", "name"), ALL)
+def test_every_option_is_described(kind, name):
+    """In the network's own docstring, or among those that all share."""
+    factory = getattr(PACKAGES[kind], name)
+    shared = re.findall(r"^- ``(\w+)``: ", vtrans.networks.__doc__, re.MULTILINE)
+    own = re.findall(r"^    (\w+): ", inspect.getdoc(factory), re.MULTILINE)
+    assert set(inspect.signature(factory).parameters) <= {*own, *shared}
 
 
 def test_dropout_sits_where_the_published_networks_have_it():

@@ -2,38 +2,25 @@
 
 import pytest
 import torch
-from helpers.models import Frame, Predictor, build, clips
+from helpers.models import Frame, Judge, Predictor, build, clips
 
 from vtrans.algebra.domains import Domain
 from vtrans.algebra.streams import Scope
 from vtrans.algebra.times import Reads
 from vtrans.algebra.views import Carried, Clip
-from vtrans.losses import Adversarial, Cycle, Recurrent
+from vtrans.losses import R1, Adversarial, Cycle, Loss, Recurrent
 from vtrans.losses.terms import TooShortError
 from vtrans.objectives.objective import objectives_of, pools_for, shortest_clip
 from vtrans.objectives.phases import Phase
-from vtrans.objectives.reports import LossReport, StepReport
-from vtrans.objectives.terms import named_terms
+from vtrans.planning import compilation
 
 x, y = Domain("x"), Domain("y")
 PHASES = [Phase("generators", trains=("G", "P")), Phase("discriminators", trains=("D",))]
 NETWORKS = {f"{role}_{d}": Predictor(2) if role == "P" else Frame() for role in "GPD" for d in "XY"}
 
 
-def report(values):
-    return LossReport(list(values), torch.tensor(list(values.values())), {}, dict.fromkeys(values, {}), {})
-
-
-def test_phases_are_active_for_their_span():
-    phase = Phase("a", trains=["G_X", "P"], start=2, stop=4)
-    assert [phase.active(step) for step in range(6)] == [False, False, True, True, False, False]
-    assert Phase("b", trains=("G",)).active(10**9)
-    assert phase.terms == "a" and phase.trains == ("G_X", "P")
-    assert [phase.trained(name) for name in ("G_X", "G_Y", "P_X", "D_X")] == [True, False, True, False]
-
-
 def test_terms_are_sorted_into_phases_by_name():
-    made = objectives_of(PHASES, named_terms({"adversarial": Adversarial(), "mine": Cycle()}))
+    made = objectives_of(PHASES, {"adversarial": Adversarial(), "mine": Cycle()})
     names = {phase: [named.name for named in objective.terms] for phase, objective in made.items()}
     assert names == {
         "generators": ["adversarial/y", "adversarial/x", "mine/x", "mine/y"],
@@ -44,7 +31,7 @@ def test_terms_are_sorted_into_phases_by_name():
 
 
 def test_frames_are_carried_from_the_phase_before():
-    made = objectives_of(PHASES, named_terms({"adversarial": Adversarial()}))
+    made = objectives_of(PHASES, {"adversarial": Adversarial()})
     carried = made["discriminators"].requires
     assert carried == list(made["generators"].carries)
     assert carried[:3] == [y.G(x.past), y.P(y.G(x.past)), y.P(y.past)]
@@ -55,7 +42,7 @@ def test_a_phase_without_terms_is_refused():
     with pytest.raises(
         ValueError, match="phase 'other': expected losses with terms for 'other', got losses cycle. Name"
     ):
-        objectives_of([Phase("other", trains=("G",))], named_terms({"cycle": Cycle()}))
+        objectives_of([Phase("other", trains=("G",))], {"cycle": Cycle()})
 
 
 @pytest.mark.parametrize(
@@ -64,7 +51,7 @@ def test_a_phase_without_terms_is_refused():
 )
 def test_the_shortest_clip_that_serves(losses, length):
     phases = PHASES if any(isinstance(loss, Adversarial) for loss in losses) else PHASES[:1]
-    made = objectives_of(phases, named_terms({loss.name: loss for loss in losses})).values()
+    made = objectives_of(phases, {loss.name: loss for loss in losses}).values()
     assert shortest_clip(made, NETWORKS) == length
     reads = {name: Reads.of(network) for name, network in NETWORKS.items()}
     for objective in made:
@@ -76,34 +63,19 @@ def test_the_shortest_clip_that_serves(losses, length):
 
 
 def test_no_clip_serves_a_context_beyond_measure():
-    made = objectives_of(PHASES[:1], named_terms({"recurrent": Recurrent()})).values()
+    made = objectives_of(PHASES[:1], {"recurrent": Recurrent()}).values()
     with pytest.raises(ValueError, match="No clip of up to 64 frames is long enough for these losses and networks"):
         shortest_clip(made, {"P_X": Predictor(80), "P_Y": Predictor(80)})
 
 
 def test_pools_have_seeds_of_their_own():
     X, Y = "adversarial/discriminator/x", "adversarial/discriminator/y"
-    made = list(objectives_of(PHASES, named_terms({"adversarial": Adversarial(pool=7)})).values())
+    made = list(objectives_of(PHASES, {"adversarial": Adversarial(pool=7)}).values())
     pools, again, other = (pools_for(made, NETWORKS, seed) for seed in (0, 0, 1))
     states = [pool.generator.get_state() for pool in (pools[X], again[X], other[X], pools[Y])]
     assert torch.equal(states[0], states[1])
     assert not torch.equal(states[0], states[2]) and not torch.equal(states[0], states[3])
     assert isinstance(made[1].terms[0].term.streams[1].inputs[0], Carried)
-
-
-def test_reports_of_a_step_join_those_of_the_phases():
-    first, second = report({"a/x": 1.0, "b/x": 2.0}), report({"c/x": 4.0})
-    step = StepReport({"one": first, "two": second})
-    assert dict(step) == {"a/x": 1.0, "b/x": 2.0, "c/x": 4.0} and len(step) == 3
-    assert first.total == 3.0
-    assert "one\na/x                        1\n" in repr(step)
-
-
-def test_what_is_not_finite_is_named():
-    report({"a/x": 1.0}).raise_if_not_finite()
-    broken = report({"a/x": float("nan"), "b/x": 2.0, "c/y": float("-inf")})
-    with pytest.raises(FloatingPointError, match=r"A loss is not finite: a/x = nan, c/y = -inf\. .*Check the clips"):
-        broken.raise_if_not_finite()
 
 
 def test_a_plan_is_made_once_for_each_situation(monkeypatch):
@@ -119,3 +91,150 @@ def test_a_plan_is_made_once_for_each_situation(monkeypatch):
     model.networks["G_X"].sequential = True
     model.generator_loss(*clips(2))
     assert len(made) == 3
+
+
+# What is run, and what it is compiled for.
+
+
+def run(objective, networks, *, key=None, length=2, size=2, dtype=torch.float32, sequential=None):
+    frames = clips(length, channels=2, size=size, dtype=dtype)
+    given = dict(zip((Clip("x"), Clip("y")), frames, strict=True))
+    scope = Scope(dict.fromkeys(given, length), {name: Reads.of(network) for name, network in networks.items()})
+    leaves = {clip: frames.transpose(0, 1) for clip, frames in given.items()}
+    weights = torch.ones(len(objective.terms))
+    return objective.run(leaves, networks, scope, sequential or {}, weights, key, given), given
+
+
+def test_a_report_says_what_each_term_trains_and_on_which_clips():
+    class Two(Loss):
+        def terms(self, x, y):
+            yield self.compare(x.G(x.past), x.past)
+            yield self.compare(x.P(x.past), x.frames)
+
+    objective = objectives_of(PHASES[:1], {"two": Two()})["generators"]
+    found, given = run(objective, NETWORKS, length=3)
+    assert found.clips == given and list(found) == ["two/x", "two/y"]
+    assert {name: set(norms) for name, norms in found.gradient_norms().items()} == {
+        "two/x": {"G_X", "P_X"},
+        "two/y": {"G_Y", "P_Y"},
+    }
+
+
+def test_sums_are_taken_over_at_least_32_bits():
+    seen = []
+
+    class Watching(Loss):
+        def terms(self, x, y):
+            yield self.compare(x.past, x.past, distance=lambda a, b: seen.append(a.dtype) or (a - b).abs().sum())
+
+    objective = objectives_of(PHASES[:1], {"watching": Watching()})["generators"]
+    for dtype in (torch.bfloat16, torch.float16, torch.float32, torch.float64):
+        run(objective, {}, dtype=dtype)
+    assert seen == [torch.float32] * 6 + [torch.float64] * 2
+
+
+def test_the_term_that_refuses_is_named():
+    class Odd(Loss):
+        def terms(self, x, y):
+            yield self.compare(x.D(x.past), x.past)
+
+    objective = objectives_of(PHASES[:1], {"odd": Odd()})["generators"]
+    with pytest.raises(ValueError, match="^odd/x: compared streams: expected frames of one shape"):
+        run(objective, {f"D_{d}": torch.nn.MaxPool2d(2) for d in "XY"})
+
+
+def test_each_situation_has_a_program_of_its_own(monkeypatch):
+    made = []
+    monkeypatch.setattr(compilation, "compile_whole", lambda function, **how: made.append(how) or function)
+    objective = objectives_of(PHASES[:1], {"cycle": Cycle()})["generators"]
+    run(objective, NETWORKS, key="a")
+    assert made == [], "uncompiled until it is asked for"
+    objective.compiled = "eager"
+    run(objective, NETWORKS)
+    assert made == [], "without a key it would not be found again"
+
+    def compiled(**options):
+        before = len(made)
+        run(objective, options.pop("networks", NETWORKS), **{"key": "a", **options})
+        return len(made) - before
+
+    assert compiled() == 1 and compiled() == 0 and made == [{"name": "generators", "backend": "eager"}]
+    assert compiled(key="b") == 1
+    assert compiled(size=4) == 1, "another size"
+    other = {**NETWORKS, "G_X": Frame()}
+    assert compiled(networks=other) == 1 and compiled(networks=other) == 0, "an exchanged network"
+    with torch.no_grad():
+        assert compiled() == 1
+    with torch.autocast("cpu", torch.bfloat16):
+        assert compiled() == 1
+    with torch.autocast("cpu", torch.float16):
+        assert compiled() == 1
+    objective.compiled = "aot_eager"
+    assert compiled() == 1 and compiled() == 0
+
+
+def test_a_penalty_on_a_network_that_its_phase_does_not_train_is_frozen():
+    losses = {"r1": R1()}
+    (held, _), (trained, _) = (
+        objectives_of([Phase("penalties", trains=trains)], losses)["penalties"].terms for trains in (("G",), ("D",))
+    )
+    assert held.term.network.frozen and not trained.term.network.frozen
+    assert (held.name, held.loss) == ("r1/x", losses["r1"]) and trained.term == next(iter(R1().directions()))
+
+
+# What phases carry.
+
+
+def carrying(*phases):
+    made = objectives_of([Phase(*phase) for phase in phases], {"adversarial": Adversarial(predicted=False)})
+    return {name: len(objective.carries) for name, objective in made.items()}
+
+
+def test_frames_come_from_the_last_phase_before_that_needs_none():
+    first, taught = ("a", ("G",), "generators"), ("b", ("D",), "discriminators")
+    again, taught_again = ("c", ("G",), "generators"), ("d", ("D",), "discriminators")
+    assert carrying(first, taught) == {"a": 2, "b": 0}
+    assert carrying(first, again, taught) == {"a": 0, "c": 2, "b": 0}
+    assert carrying(first, taught, again, taught_again) == {"a": 2, "b": 0, "c": 2, "d": 0}
+    assert carrying(first, taught, taught_again) == {"a": 2, "b": 0, "d": 0}
+    assert carrying(taught, first) == {"b": 0, "a": 0}
+
+
+def test_what_several_later_phases_need_is_carried_once():
+    losses = {"one": Adversarial(predicted=False), "two": Adversarial()}
+    phases = [
+        Phase("generators", ("G",)),
+        Phase("D_Y", ("D_Y",), "discriminators", ("one",)),
+        Phase("D_X", ("D_X",), "discriminators", ("two",)),
+    ]
+    made = objectives_of(phases, losses)
+    assert len(made["generators"].carries) == 6, "translated, predicted, and predicted from real frames, of each domain"
+    assert {*made["generators"].carries} == {*made["D_Y"].requires, *made["D_X"].requires}
+
+
+def test_phases_and_their_losses_are_known_by_name():
+    losses = {"cycle": Cycle(), "adversarial": Adversarial()}
+    with pytest.raises(ValueError, match="^phases: expected one phase of each name, got 'generators' twice.$"):
+        objectives_of([PHASES[0], PHASES[0]], losses)
+    with pytest.raises(ValueError, match="^Unknown loss of phase 'a': 'cycel'. Did you mean 'cycle'"):
+        objectives_of([Phase("a", ("G",), terms="generators", losses=("cycle", "cycel"))], losses)
+    with pytest.raises(ValueError, match="expected losses with terms for 'a', got losses cycle. Name other losses"):
+        objectives_of([Phase("a", ("G",), losses=("cycle",))], losses)
+    made = objectives_of([Phase("a", ("G",), terms="generators", losses=("cycle",)), PHASES[1]], losses)
+    assert list(made) == ["a", "discriminators"], "in the order of the step"
+    assert [named.name for named in made["a"].terms] == ["cycle/x", "cycle/y"]
+
+
+def test_one_size_of_history_for_a_domain():
+    losses = {"one": Adversarial(pool=3), "two": Adversarial(pool=4)}
+    with pytest.raises(ValueError, match="^pool: expected one size for all losses of a domain, got 3 and 4.$"):
+        pools_for(objectives_of(PHASES, losses).values(), NETWORKS, 0)
+    losses["two"].pool = 3
+    pools = pools_for(objectives_of(PHASES, losses).values(), NETWORKS, 0)
+    assert {domain: pool.size for domain, pool in pools.items()} == {"y": 3, "x": 3}
+    losses["two"].pool = 0
+    assert set(pools_for(objectives_of(PHASES, losses).values(), NETWORKS, 0)) == {"x", "y"}
+    assert pools_for(objectives_of(PHASES, {"two": losses["two"]}).values(), NETWORKS, 0) == {}
+    with pytest.raises(ValueError, match="^pool: expected 0 where D_Y looks at windows of frames, got 3"):
+        pools_for(objectives_of(PHASES, losses).values(), {**NETWORKS, "D_Y": Judge(2)}, 0)
+    pools_for(objectives_of(PHASES, losses).values(), {**NETWORKS, "D_Y": Judge(1)}, 0)

@@ -1,6 +1,5 @@
 """Plans against plain evaluation, on random expressions and on the recipes."""
 
-import copy
 import os
 import subprocess
 import sys
@@ -31,9 +30,7 @@ from vtrans.algebra.operators import detach, noise
 from vtrans.algebra.streams import Scope, Stream
 from vtrans.algebra.times import Reads
 from vtrans.algebra.views import join, reverse, shift
-from vtrans.losses import Adversarial, Cycle
 from vtrans.planning.planner import Demand, plan
-from vtrans.planning.schedule import Unit
 
 DOMAINS = {"x": Domain("x"), "y": Domain("y")}
 UNARY = [
@@ -330,130 +327,6 @@ def test_two_names_are_two_draws_and_one_name_is_one():
     streams = [noise(x.frames, "a"), noise(x.frames, "a"), noise(x.frames, "b")]
     a, again, b = plan([Demand(stream, (0, 1)) for stream in streams], scope).run(leaves, {})
     assert torch.equal(a, again) and not torch.equal(a, b) and not torch.equal(a[0], a[1])
-
-
-def test_a_network_that_loses_the_batch_is_named():
-    x = DOMAINS["x"]
-    scope = Scope({x.frames: 2}, {"E_X": Reads()})
-    made = plan([Demand(x.network("E")(x.frames), (0, 1))], scope)
-
-    class Loses(nn.Module):
-        def forward(self, frames):
-            return frames.mean(0)
-
-    with pytest.raises(
-        ValueError, match=r"output of E_X: expected a tensor of batch 6, one result for each input, got shape"
-    ):
-        made.run({x.frames: torch.zeros(2, 3, 1, 2, 2)}, {"E_X": Loses()})
-
-
-def test_a_plan_prints_its_calls_and_what_sharing_saved():
-    text = str(build("cycle_gan").plan("generators", length=1))
-    assert text.startswith("5 network calls for 8 frames; sharing saved 4 evaluations of 12\n")
-    assert "G_Y          2 frames" in text
-
-
-def test_units_are_data():
-    assert Unit("f", frozenset()) == Unit("f", frozenset(), free=False)
-
-
-# Networks that cannot be batched.
-
-
-class Unsteady(nn.Module):
-    """Everything that makes a call depend on the one before, or on its batch."""
-
-    def __init__(self, norm="spectral"):
-        super().__init__()
-        first = nn.Conv2d(3, 3, 3, padding=1)
-        spectral = {"spectral": nn.utils.parametrizations.spectral_norm, "old": nn.utils.spectral_norm}
-        self.layers = nn.Sequential(
-            spectral[norm](first) if norm in spectral else first, nn.BatchNorm2d(3), nn.Dropout(0.5), nn.Conv2d(3, 3, 1)
-        )
-
-    def forward(self, frames):
-        return self.layers(frames).tanh()
-
-
-def unsteady_model(norm="spectral"):
-    names = ("G_X", "G_Y", "D_X", "D_Y")
-    torch.manual_seed(5)
-    nets = {name: Unsteady(norm) for name in names}
-    losses = [Adversarial(predicted=False), Cycle(weight=2.0)]
-    return build("gan", losses=losses, networks=nets).double()
-
-
-def by_hand(nets, x, y):
-    """The generators' phase in the order of plain evaluation, one call a frame."""
-    values, made = {}, {}
-    for target, clip in (("Y", x), ("X", y)):
-        logits = []
-        for t in (0, 1):
-            made[target, t] = nets[f"G_{target}"](clip[:, t])
-            logits.append(nets[f"D_{target}"](made[target, t]))
-        values[f"adversarial/{target.lower()}"] = (torch.cat(logits) - 1).square().mean() * 2
-    for source, target, clip in (("X", "Y", x), ("Y", "X", y)):
-        rebuilt = [nets[f"G_{source}"](made[target, t]) for t in (0, 1)]
-        target_frames = torch.cat([clip[:, 0], clip[:, 1]])
-        values[f"cycle/{source.lower()}"] = 2.0 * ((torch.cat(rebuilt) - target_frames).abs().mean() * 2)
-    return values
-
-
-@pytest.mark.parametrize("norm", ["none", "spectral", "old"])
-def test_networks_that_cannot_be_batched_run_as_the_sequential_schedule_would(norm):
-    model = unsteady_model(norm)
-    nets = {name: network for name, network in copy.deepcopy(model.networks).items()}
-    x, y = clips(3)
-    torch.manual_seed(11)
-    expected = by_hand(nets, x, y)
-    torch.manual_seed(11)
-    report = model.generator_loss(x, y)
-    assert {name: value.item() for name, value in report.items()} == {k: v.item() for k, v in expected.items()}
-    for name, network in model.networks.items():
-        for (key, mine), other in zip(network.named_buffers(), nets[name].buffers(), strict=True):
-            assert torch.equal(mine, other), f"{name}.{key}"
-    report.total.backward()
-    sum(expected.values()).backward()
-    for name in ("G_X", "G_Y"):
-        for mine, other in zip(model.networks[name].parameters(), nets[name].parameters(), strict=True):
-            torch.testing.assert_close(mine.grad, other.grad, rtol=1e-10, atol=1e-12)
-    assert all(p.grad is None for name in ("D_X", "D_Y") for p in model.networks[name].parameters())
-
-
-def test_the_plan_says_what_is_sequential_and_evaluation_mode_batches_again():
-    model = unsteady_model()
-    made = model.plan("generators", length=3)
-    reasons = "spectral norm in training, batch norm in training, dropout in training"
-    assert f"G_X is called frame by frame, as the sequential schedule would: {reasons}" in str(made)
-    assert all(call.rows == 1 for call in made.network_calls) and len(made.network_calls) == 12
-    model.eval()
-    made = model.plan("generators", length=3)
-    assert not made.sequential and len(made.network_calls) == 5
-    model.networks["G_X"].train()
-    assert set(model.plan("generators", length=3).sequential) == {"G_X"}
-
-
-def test_a_network_says_itself_whether_it_is_sequential():
-    model = build("gan")
-    calls = len(model.plan("generators", length=3).network_calls)
-    model.networks["G_X"].sequential = True
-    made = model.plan("generators", length=3)
-    assert made.sequential == {"G_X": ("declared sequential",)}
-    assert len(made.network_calls) == calls + 2
-    model.networks["G_X"].sequential = False
-    assert len(model.plan("generators", length=3).network_calls) == calls
-    model = unsteady_model()
-    for network in model.networks.values():
-        network.sequential = False
-    assert not model.plan("generators", length=3).sequential
-
-
-def test_batch_norm_without_running_statistics_is_sequential_in_every_mode():
-    network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3, track_running_stats=False))
-    model = build("gan", networks={"G_X": network})
-    for mode in (True, False):
-        model.train(mode)
-        assert model.plan("generators", length=3).sequential == {"G_X": ("batch norm without running statistics",)}
 
 
 def test_a_plan_runs_in_one_graph():

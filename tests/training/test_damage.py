@@ -2,19 +2,16 @@
 
 import pickle
 import random
-import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from helpers.damage import at, edited, flip, note_again, remove, truncate
-from helpers.runs import SETTINGS, assert_same, newest
+from helpers.runs import SETTINGS, assert_same, newest, resume
 from safetensors.torch import load_file, save_file
 
 import vtrans
-from vtrans.training import load_checkpoint, prepare, train
-from vtrans.training.checkpoints import checkpoints_in
+from vtrans.training import load_checkpoint, prepare
 
 FILES = [
     "manifest.json",
@@ -38,26 +35,9 @@ class Executed:
 
 
 @pytest.fixture(scope="module")
-def straight(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("straight") / "run"
-    train(prepare(replace(SETTINGS, steps=4)), folder)
-    assert [path.name for path in checkpoints_in(folder / "checkpoints")] == ["step-000002", "step-000004"]
-    return folder
-
-
-@pytest.fixture(scope="module")
 def model():
     """It is never changed, since all that is loaded into it here is refused."""
     return prepare(SETTINGS).model
-
-
-@pytest.fixture
-def run(straight, tmp_path):
-    return shutil.copytree(straight, tmp_path / "run")
-
-
-def resume(folder, steps=4):
-    return train(prepare(replace(SETTINGS, steps=steps)), folder, resume="auto")
 
 
 def empty(file):

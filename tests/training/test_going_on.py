@@ -1,14 +1,13 @@
 """Ways a run is taken up again, or is refused: by version and recipe, after damage, and without a reader."""
 
 import json
-import subprocess
-import sys
+import os
 from dataclasses import replace
 
 import pytest
 import torch
 import yaml
-from helpers.runs import MODEL, SETTINGS, newest
+from helpers.runs import MODEL, SETTINGS, ended, newest, run_in, said, start
 
 from vtrans.training import memory, prepare, train
 from vtrans.training.checkpoints import checkpoints_in, load_checkpoint, save_checkpoint
@@ -69,21 +68,20 @@ def test_a_misspelt_number_to_watch_is_named(tmp_path):
         train(prepare(settings), tmp_path / "run")
 
 
+def without_reader(folder):
+    reading, writing = os.pipe()
+    os.close(reading)
+    os.dup2(writing, 1)
+    with pytest.raises(BrokenPipeError):
+        os.write(1, b"nobody")
+    return run_in(folder, SETTINGS)
+
+
 def test_a_reader_that_goes_away_does_not_end_a_run(tmp_path):
     """As in `vtrans train … | head -1`."""
-    code = f"""
-import sys
-sys.path.insert(0, {str(next(p for p in sys.path if p.endswith("tests")))!r})
-from helpers.runs import SETTINGS
-from vtrans.training import prepare, train
-train(prepare(SETTINGS), {str(tmp_path / "run")!r})
-"""
-    command = [sys.executable, "-c", code]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        process.stdout.readline()
-        process.stdout.close()
-        assert process.wait(timeout=120) == 0, process.stderr.read()
-    assert newest(tmp_path / "run").name == "step-000006"
+    folder = tmp_path / "run"
+    assert ended([start(folder, without_reader, folder)]) == [0], said(folder)
+    assert newest(folder).name == "step-000006"
 
 
 def test_scaled_losses_go_on_after_a_checkpoint(tmp_path):

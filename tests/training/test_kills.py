@@ -133,7 +133,7 @@ def command(folder, *more):
     return [*words, "--device", "cpu", "--steps", "100000", "--out", str(folder), *more]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_to_the_command(tmp_path, number):
     folder = tmp_path / "run"
     process = subprocess.Popen(command(folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

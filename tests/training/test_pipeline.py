@@ -106,16 +106,17 @@ def test_an_error_ahead_comes_after_what_was_before():
 
 @pytest.mark.parametrize("count", [1, 2, 100])
 def test_an_error_behind_stops_the_others(count):
-    closed = []
+    closed, seen = [], []
 
     def take(number):
+        seen.append(number)
         raise KeyError(f"broken at {number}")
 
     with pytest.raises(KeyError, match="broken at 0"):
         with ahead(numbers(10**9 if count == 100 else count, closed), 2) as items, behind(take, 2) as give:
             for item in items:
                 give(item)
-    assert len(closed) == 1
+    assert len(closed) == 1 and seen == [0], "nothing is taken after it"
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])

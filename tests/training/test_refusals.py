@@ -29,7 +29,8 @@ def refused(settings, error=ValueError):
 
 def test_sizes_that_the_published_networks_cannot_take():
     data = DataSettings(world="shapes", size=96)
-    assert refused(TrainingSettings(recipe="recycle_gan", data=data)) == (
+    small = replace(SMALL, predictor=["unet_256", {"width": 2}])
+    assert refused(TrainingSettings(recipe="recycle_gan", model=small, data=data)) == (
         "data.size and data.crop: expected clips whose height and width every network takes, such as 256, got 96x96 "
         "(height x width), which does not suit P_X (multiples of 256 from 256 up), P_Y (multiples of 256 from 256 up). "
         "Pass another --data.size (or --data.crop), or a smaller network, such as "

@@ -7,7 +7,6 @@ import json
 import shutil
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,19 @@ import torch
 from torch import Tensor
 
 from vtrans.ablation.grid import Cell
-from vtrans.ablation.held_out import HeldOut
 from vtrans.ablation.machine import machine
-from vtrans.ablation.metrics import possible
 from vtrans.ablation.plan_file import RESULT
-from vtrans.ablation.scoring import SCORE, SPENT, Scoring, spent
+from vtrans.ablation.scoring import SCORE, SPENT, Scoring, scores, spent
 from vtrans.ablation.videos import RATE, write_videos
 from vtrans.data import batches
 from vtrans.errors import refusal
+from vtrans.evaluation import EvaluationData
+from vtrans.files import read_json, replace_text
 from vtrans.model import TranslationModel
-from vtrans.training.manifest import read_json, replace_text
 from vtrans.training.preparation import Preparation, prepare
 from vtrans.training.run_folder import RunFolder, versions
 from vtrans.training.trainer import Outcome, train
+from vtrans.training.validation import held_out_data
 
 _TEXTS = ("world", "variant", "digest", "status", "message", "first_batch", "held_out")
 _MAPPINGS = ("video", "initial", "objective", "parameters", "data", "machine", "versions")
@@ -57,9 +56,9 @@ def check_cell(cell: Cell, names: Sequence[str] | None, measured_on: Collection[
     """
     try:
         prepared = prepare(cell.settings)
-        held_out = HeldOut(prepared)
-        Scoring(held_out, names or possible(held_out), 1)
-        if {*measured_on} - {held_out.digest}:
+        data = held_out_data(prepared)
+        Scoring(prepared.model, data, names, 1)
+        if {*measured_on} - {data_digest(data)}:
             allowed, fix = (
                 "the held-out clips that finished cells were measured on",
                 "Put them back, or pass another --out",
@@ -89,8 +88,8 @@ def run_cell(cell: Cell, folder: Path, names: Sequence[str] | None, score_every:
     if finished(cell, folder) is not None:
         return None
     prepared = prepare(cell.settings)
-    held_out = HeldOut(prepared)
-    scoring = Scoring(held_out, names or possible(held_out), score_every)
+    data = held_out_data(prepared)
+    scoring = Scoring(prepared.model, data, names, score_every)
     start = {"initial": weight_digests(prepared), "first_batch": _first_batch(prepared)}
     diverged = ""
     try:
@@ -106,11 +105,9 @@ def run_cell(cell: Cell, folder: Path, names: Sequence[str] | None, score_every:
     if not diverged:
         # With averages of the weights these are what is saved.
         saved = TranslationModel.from_pretrained(str(folder / "model")).to(prepared.devices.device)
-        held_out = HeldOut(replace(prepared, model=saved))
         if not curve or curve[-1]["step"] != outcome.done:
-            final = Scoring(held_out, list(scoring.names), 1).measure()
-            curve.append({"step": outcome.done, **final})
-        frames = write_videos(held_out, folder)
+            curve.append({"step": outcome.done, **scores(saved, data, names)})
+        frames = write_videos(saved, prepared, data, folder)
     result = {
         "world": cell.world,
         "variant": cell.variant,
@@ -121,8 +118,8 @@ def run_cell(cell: Cell, folder: Path, names: Sequence[str] | None, score_every:
         "steps": outcome.done,
         "seconds": round(scoring.seconds or spent(folder), 1),
         "curve": curve,
-        "video": {"frames": frames, "rate": RATE, "paired": held_out.paired},
-        "held_out": held_out.digest,
+        "video": {"frames": frames, "rate": RATE, "paired": data.paired},
+        "held_out": data_digest(data),
         **start,
         "objective": _objective(prepared),
         "parameters": {n: sum(p.numel() for p in net.parameters()) for n, net in prepared.model.networks.items()},
@@ -166,6 +163,15 @@ def weight_digests(prepared: Preparation) -> dict[str, str]:
         parts = (part for item in network.state_dict().items() for part in (item[0].encode(), _bytes(item[1])))
         found[name] = _digest(parts)
     return found
+
+
+def data_digest(data: EvaluationData) -> str:
+    """Tells whether two runs are measured on the same clips."""
+    parts: list[bytes] = []
+    for source in filter(None, (data.x, data.y)):
+        clips = [sequence.read(0, sequence.length) for sequence in source.sequences]
+        parts += [f"{(len(clips), *clips[0].shape)}".encode(), *(clip.tobytes() for clip in clips)]
+    return _digest(parts)
 
 
 def _curve(folder: Path) -> list[dict[str, float]]:

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import vtrans
-from vtrans.ablation.metrics import metrics as known_metrics
-from vtrans.ablation.metrics import with_those_beside
 from vtrans.ablation.settings import BASE, merged, nested, settings_of
 from vtrans.data import worlds as known_worlds
 from vtrans.errors import refusal, unknown
+from vtrans.evaluation import metrics as known_metrics
 from vtrans.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ class Grid:
         worlds: What each world changes.
         variants: What each variant changes.
         seeds: The seeds.
-        metrics: What is measured; None for all that the world allows.
+        metrics: What is measured, beside what has to stand with it; None for all that the world allows.
         score_every: Steps between measurements.
         compare: Pairs of variants to be compared.
     """
@@ -259,7 +258,7 @@ def _metrics(given: object) -> tuple[str, ...] | None:
     for name in given:
         if name not in known_metrics:
             raise ValueError(unknown("metric", name, known_metrics))
-    return with_those_beside(given)
+    return tuple(given)
 
 
 def _pairs(given: object, variants: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -13,7 +13,7 @@ from vtrans.ablation.plan_file import OUTPUTS
 from vtrans.ablation.report import report
 from vtrans.ablation.summary import summarise
 from vtrans.ablation.tables import markdown
-from vtrans.training.manifest import read_json, replace_text
+from vtrans.files import read_json, replace_text
 
 LINES = 30
 """Rows of a table that is printed."""

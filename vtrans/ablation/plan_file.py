@@ -9,7 +9,8 @@ from typing import Any
 
 from vtrans.ablation.grid import FREE, Grid
 from vtrans.errors import refusal
-from vtrans.training.manifest import read_json, replace_text
+from vtrans.evaluation.metrics.metric import with_those_beside
+from vtrans.files import read_json, replace_text
 from vtrans.training.run_folder import differences
 
 NAME = "grid.json"
@@ -58,8 +59,9 @@ def _others(out: Path) -> set[str]:
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     found = differences({"base": before.get("base", {})}, {"base": now["base"]}, tuple(f"base.{n}" for n in FREE))
-    for name in ("metrics", "score_every"):
-        found += differences({name: before.get(name)}, {name: now[name]})
+    found += differences({"score_every": before.get("score_every")}, {"score_every": now["score_every"]})
+    if _measured(before) != _measured(now):  # earlier versions noted those that stand beside them as well
+        found += differences({"metrics": before.get("metrics")}, {"metrics": now["metrics"]})
     for part in ("worlds", "variants"):
         for name, changes in before.get(part, {}).items():
             if name in now[part]:
@@ -67,6 +69,11 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
     pairs = [pair for pair in before.get("compare", []) if {*pair} <= {*now["variants"]}]
     dropped = [" and ".join(pair) for pair in pairs if pair not in now["compare"]]
     return found + ([f"no comparison of {', of '.join(dropped)}"] if dropped else [])
+
+
+def _measured(plan: Mapping[str, Any]) -> list[str] | None:
+    names = plan.get("metrics")
+    return None if names is None else with_those_beside(names)
 
 
 def _left_out(grid: Grid, cells: Path) -> list[str]:

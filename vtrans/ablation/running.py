@@ -16,7 +16,6 @@ from vtrans.ablation.outputs import print_outputs, write_outputs
 from vtrans.ablation.plan_file import CELLS, RESULT, begin
 from vtrans.ablation.processes import Job, run_beside
 from vtrans.errors import refusal
-from vtrans.training.devices import Devices
 from vtrans.training.run_folder import RunFolder
 
 
@@ -39,7 +38,7 @@ def ablate(grid: Grid, out: str | Path, *, jobs: int = 0, imports: Sequence[str]
     out, cells = Path(out), grid.cells()
     if jobs < 0:
         raise ValueError(refusal("jobs", allowed="a whole number, or 0 for one on each GPU", got=jobs))
-    with RunFolder(out).locked(Devices(device="cpu")):
+    with RunFolder(out).locked():
         begin(grid, out)
         results = [(cell, finished(cell, folder_of(out, cell))) for cell in cells]
         for cell, result in results:

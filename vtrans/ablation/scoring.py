@@ -6,15 +6,14 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
 
-from vtrans.ablation.held_out import SIDES, HeldOut
-from vtrans.ablation.metrics import Better, metrics, possible
-from vtrans.errors import refusal
+from vtrans.evaluation import EvaluationData, evaluate, metrics
+from vtrans.evaluation.evaluate import choose
+from vtrans.files import replace_text
+from vtrans.model import TranslationModel
 from vtrans.objectives.reports import StepReport
 from vtrans.training.averages import averaged
 from vtrans.training.callbacks import Callback, Run
-from vtrans.training.manifest import replace_text
 
 SCORE, SPENT = "score/", "seconds.txt"
 
@@ -25,28 +24,22 @@ class Scoring(Callback):
     With averages of the weights, it is these that are measured.
 
     Args:
-        held_out: What it is measured on.
-        names: The metrics.
+        model: The model.
+        data: What it is measured on.
+        names: The metrics; None for all that are possible.
         every: Steps between measurements.
 
     Raises:
         ValueError: A metric can't be measured on these data; the message says why.
     """
 
-    def __init__(self, held_out: HeldOut, names: Sequence[str], every: int) -> None:
-        self._held_out, self._every = held_out, every
+    def __init__(self, model: TranslationModel, data: EvaluationData, names: Sequence[str] | None, every: int) -> None:
+        self._model, self._data, self._names, self._every = model, data, names, every
         self._began: float | None = None
         self._before = 0.0
-        self._metrics = {name: metrics.create(name) for name in names}
-        for name, metric in self._metrics.items():
-            why = metric.why_not(held_out)
-            if why:
-                fix = f"For these data there are {', '.join(possible(held_out))}"
-                data = held_out.prepared.clips_x.source.name
-                raise ValueError(refusal("metrics", allowed=f"metrics for {data}", got=f"{name}: {why}", fix=fix))
-            if metric.better not in get_args(Better):
-                allowed = ", ".join(map(repr, get_args(Better)))
-                raise ValueError(refusal(f"better of the metric {name}", allowed=allowed, got=repr(metric.better)))
+        own = defined(model, names)
+        if own is None or own:
+            choose(model, data, metrics=own)
 
     @property
     def seconds(self) -> float:
@@ -62,27 +55,30 @@ class Scoring(Callback):
     def on_step(self, run: Run, report: StepReport) -> None:
         if run.due(self._every) or run.stopping:
             with averaged(run.average):
-                run.numbers.update({f"{SCORE}{name}": value for name, value in self.measure().items()})
+                found = scores(self._model, self._data, self._names)
+            run.numbers.update({f"{SCORE}{name}": value for name, value in found.items()})
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The metrics."""
-        return tuple(self._metrics)
 
-    def measure(self) -> dict[str, float]:
-        """The numbers for the present weights, by names such as ``settled/y``."""
-        self._held_out.forget()
-        found = {}
-        for name, metric in self._metrics.items():
-            for side in reversed(SIDES):
-                try:
-                    value = metric.measure(self._held_out, side)
-                    if value is not None and math.isfinite(value):
-                        found[f"{name}/{side}"] = float(value)
-                except Exception as error:
-                    error.add_note(f"It was raised by the metric {name}, of translations into {side}.")
-                    raise
-        return found
+def scores(model: TranslationModel, data: EvaluationData, names: Sequence[str] | None) -> dict[str, float]:
+    """The finite numbers of a model by names such as ``settled/y``, those that were asked for first.
+
+    Args:
+        model: The model.
+        data: What it is measured on.
+        names: The metrics; None for all that are possible.
+    """
+    own = defined(model, names)
+    found = {} if own is not None and not own else evaluate(model, data, metrics=own, rounded=False).numbers
+    order = dict.fromkeys([*(names or ()), *metrics])
+    named = {f"{name}/{domain}": found.get(f"{name}/{domain}", math.nan) for name in order for domain in "yx"}
+    return {name: value for name, value in named.items() if math.isfinite(value)}
+
+
+def defined(model: TranslationModel, names: Sequence[str] | None) -> Sequence[str] | None:
+    """Metrics without those of predictors, if this model, unlike others of a grid, has none."""
+    if names is None or any(network.startswith("P_") for network in model.networks):
+        return names
+    return [name for name in names if not {"recycled", "predicted"} & {*metrics.create(name).needs}]
 
 
 def spent(folder: Path) -> float:

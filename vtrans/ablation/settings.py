@@ -9,10 +9,9 @@ from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from vtrans.data.settings import DataSettings
 from vtrans.errors import refusal, unknown
-from vtrans.training.data_settings import DataSettings
-from vtrans.training.model_settings import ModelSettings
-from vtrans.training.settings import TrainingSettings
+from vtrans.training.settings import ModelSettings, TrainingSettings
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from vtrans.ablation.grid import Grid
-from vtrans.ablation.metrics import metrics, outcome
 from vtrans.ablation.statistics import (
     bootstrap_interval,
     clopper_pearson,
@@ -17,6 +16,7 @@ from vtrans.ablation.statistics import (
     mcnemar_exact,
     sign_flip_test,
 )
+from vtrans.evaluation import metrics
 from vtrans.training.run_folder import differences, versions
 
 FORMAT = 1
@@ -129,7 +129,7 @@ def _outcomes(grid: Grid, results: Sequence[Result], metric: str) -> dict[str, A
     limits = metrics.create(metric).limits or (0.0, 1.0)
     found = {
         variant: {
-            str(r["seed"]): "diverged" if r["status"] == "diverged" else _outcome(limits, final(r), metric)
+            str(r["seed"]): "diverged" if r["status"] == "diverged" else outcome(limits, final(r), metric)
             for r in results
             if r["variant"] == variant
         }
@@ -146,8 +146,29 @@ def _outcomes(grid: Grid, results: Sequence[Result], metric: str) -> dict[str, A
     }
 
 
-def _outcome(limits: tuple[float, float], numbers: Mapping[str, float], metric: str) -> str:
-    return outcome(limits, [value for name, value in numbers.items() if name.partition("/")[0] == metric])
+def outcome(limits: tuple[float, float], numbers: Mapping[str, float], metric: str) -> str:
+    """Which of the two ways a cell has gone, both directions together.
+
+    Args:
+        limits: See :class:`vtrans.evaluation.Metric`.
+        numbers: The cell's numbers.
+        metric: The one that tells.
+
+    Returns:
+        ``"right"`` or ``"wrong"``, if both directions are; else ``"undecided"``.
+
+    Example:
+        >>> [outcome((0.1, 0.9), {"a/x": 0.95, "a/y": share}, "a") for share in (0.9, 0.5)]
+        ['right', 'undecided']
+        >>> outcome((0.1, 0.9), {"a/x": 0.1, "a/y": 0.0}, "a")
+        'wrong'
+    """
+    shares = [value for name, value in numbers.items() if name.partition("/")[0] == metric]
+    if len(shares) < 2 or not np.isfinite(shares).all():
+        return "undecided"
+    if min(shares) >= limits[1]:
+        return "right"
+    return "wrong" if max(shares) <= limits[0] else "undecided"
 
 
 def _counts(of_seeds: Mapping[str, str]) -> dict[str, Any]:
@@ -183,7 +204,7 @@ def _over_steps(
     rates = []
     for step in steps:
         lines = [_at(result, step) for result in own]
-        right = sum(_outcome(limits, line, metric) == "right" for line in lines)
+        right = sum(outcome(limits, line, metric) == "right" for line in lines)
         rates.append({"step": step, "right": right / len(own)})
     return rates
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from vtrans.algebra.operators import Detach, Draw, Noise
-from vtrans.algebra.streams import Apply, Item, Operation, Scope, Stream
+from vtrans.algebra.streams import Apply, Item, Network, Operation, Scope, Stream
 from vtrans.algebra.times import Reads
 from vtrans.algebra.views import (
     Before,
@@ -84,7 +84,7 @@ class Notation:
             return f"({self.write(stream.first, when)}{cup}{self.write(stream.second, when)})"
         if isinstance(stream, Apply):
             inner = self._read_by(stream, when)
-            return f"{self._name(stream)}({', '.join(self.write(part, inner) for part in stream.inputs)})"
+            return f"{self._name(stream.network)}({', '.join(self.write(part, inner) for part in stream.inputs)})"
         if isinstance(stream, Item):
             return f"{self.write(stream.inputs[0], when)}[{self._word(str(stream.key))}]"
         if isinstance(stream, Detach):
@@ -95,7 +95,7 @@ class Notation:
             return self._drawn(stream, when)
         if isinstance(stream, Unroll):
             name = text("unroll") if self.latex else "unroll"
-            return f"{name}({stream.predictor.name}, {self.write(stream.source, when)}, {stream.steps})"
+            return f"{name}({self._name(stream.predictor)}, {self.write(stream.source, when)}, {stream.steps})"
         if isinstance(stream, Reverse):
             return f"{self._word('reverse')}({self.write(stream.stream, when)})"
         inner = self._read_by(stream, when) if isinstance(stream, Operation) else when
@@ -168,13 +168,13 @@ class Notation:
         span = max(reads.offsets) - min(reads.offsets) + 1
         return When(when.offset + max(reads.offsets), window=when.window + span - 1)
 
-    def _name(self, stream: Apply) -> str:
-        network = stream.network
-        name, method = network.name, "" if network.called == "forward" else f".{self._word(network.called)}"
-        if network.frozen and self.latex:
-            role, _, domain = name.rpartition("_")
-            name = rf"\bar{{{role}}}_{{{domain}}}" if role else rf"\bar{{{name}}}"
-        return f"{name}{'*' if network.frozen and not self.latex else ''}{method}"
+    def _name(self, network: Network) -> str:
+        method = "" if network.called == "forward" else f".{self._word(network.called)}"
+        if not self.latex:
+            return f"{network.name}{'*' if network.frozen else ''}{method}"
+        role = text(network.role) if "_" in network.role else network.role
+        domain = f"_{{{network.domain.upper()}}}" if network.frozen else f"_{network.domain.upper()}"
+        return (rf"\bar{{{role}}}" if network.frozen else role) + (domain if network.domain else "") + method
 
     def _word(self, word: str) -> str:
         return text(word) if self.latex else word

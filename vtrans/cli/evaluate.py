@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from vtrans.cli.parsing import new_parser, parse
-from vtrans.training.data_settings import DataSettings
+from vtrans.data.settings import DataSettings
+from vtrans.errors import refusal
 
 _DESCRIPTION = """\
 Measures translations: against the truth where it is known, over time, as a distribution, and there and back.
@@ -62,10 +63,10 @@ def _data_options(words: list[str]) -> set[str]:
 
 def _evaluate(options: dict[str, Any], changes: dict[str, Any]) -> int:
     import vtrans
-    from vtrans.evaluation.catalogue import with_companions
     from vtrans.evaluation.evaluate import evaluate
     from vtrans.evaluation.features import timm_features
-    from vtrans.evaluation.opening import changed_settings, open_data, run_settings
+    from vtrans.evaluation.metrics.metric import with_those_beside
+    from vtrans.evaluation.opening import changed_settings, open_data
     from vtrans.evaluation.results import CSV_NAME, JSON_NAME, check_output
     from vtrans.progress import Progress
     from vtrans.training.checkpoints import model_folder
@@ -75,7 +76,7 @@ def _evaluate(options: dict[str, Any], changes: dict[str, Any]) -> int:
     folder = model_folder(place)
     out = Path(options["out"]) if options["out"] is not None else place / "evaluation"
     check_output(out, overwrite=options["overwrite"])
-    with_companions(options["metrics"] or ())
+    with_those_beside(options["metrics"] or ())
     known, seed = run_settings(place) or (DataSettings(size="own"), 0)
     settings, seed = changed_settings(known, changes), seed if options["seed"] is None else options["seed"]
     data = open_data(
@@ -101,3 +102,29 @@ def _evaluate(options: dict[str, Any], changes: dict[str, Any]) -> int:
     found.write(out, overwrite=options["overwrite"])
     print(f"\n{found.table()}\n\nWritten: {out / JSON_NAME} and {CSV_NAME}")
     return 0
+
+
+def run_settings(run: Path) -> tuple[DataSettings, int] | None:
+    """The data that a run was trained on, and its seed.
+
+    Args:
+        run: The folder of a run, one of its checkpoints, or its model.
+
+    Returns:
+        None if it is no run: then its data are not known.
+
+    Raises:
+        ValueError: Its ``config.yaml`` cannot be read.
+    """
+    import yaml
+
+    place = run.resolve()
+    file = next((f for folder in (place, *place.parents[:3]) if (f := folder / "config.yaml").is_file()), None)
+    if file is None:
+        return None
+    try:
+        config = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return DataSettings(**config["data"]), int(config["seed"])
+    except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        got = f"something else ({' '.join(str(error).split())})"
+        raise ValueError(refusal(str(file), allowed="the config of a run of this version", got=got)) from error

@@ -6,7 +6,7 @@ from typing import Any
 
 from vtrans.cli.parsing import new_parser, parse
 from vtrans.model import TranslationModel
-from vtrans.training.model_settings import ModelSettings
+from vtrans.training.settings import ModelSettings
 
 _DESCRIPTION = """\
 Prints a recipe's objective as equations, says what trains what, and shows the plan of its network calls.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from vtrans.cli.parsing import new_parser, parse
-from vtrans.errors import refusal
 
 _DESCRIPTION = """\
 Writes a trained generator as ONNX (.onnx) or with torch.export (.pt2). The file takes frames in [-1, 1],
@@ -23,24 +23,22 @@ def run(words: list[str]) -> int:
     parser = new_parser("export", _DESCRIPTION, "RUN OUTPUT --to {x,y} [options]")
     parser.add_argument("run", metavar="RUN", type=str, help="Folder of a run, or one that save_pretrained wrote.")
     parser.add_argument("output", metavar="OUTPUT", type=str, help="A file that ends in .onnx or .pt2.")
-    parser.add_argument("--to", type=str, help="The domain to translate into: x or y. (required)")
+    parser.add_argument("--to", type=Literal["x", "y"], required=True, help="The domain to translate into.")
     parser.add_argument(
         "--size",
-        type=str,
+        type=int,
         nargs=2,
         metavar=("HEIGHT", "WIDTH"),
         help="Pixels of the only frames that the file takes. Default: it takes every size that the generator takes.",
     )
     parser.add_argument("--overwrite", action="store_true", help="Replace OUTPUT if it exists.")
     options = parse(parser, words)
-    if options["to"] not in ("x", "y"):
-        raise ValueError(refusal("to", allowed="--to x or --to y", got=options["to"] or "none"))
 
     import vtrans
     from vtrans.interop.export import check_target, export_generator
     from vtrans.training.checkpoints import model_folder
 
-    size = None if options["size"] is None else _size(*options["size"])
+    size = None if options["size"] is None else tuple(options["size"])
     folder, output = model_folder(Path(options["run"])), Path(options["output"])
     try:
         check_target(output, overwrite=options["overwrite"])
@@ -54,10 +52,3 @@ def run(words: list[str]) -> int:
     shapes = ", ".join("x".join(map(str, found.shape)) for found in made.comparisons)
     print(f"Largest difference to PyTorch: {largest:.2g}, on frames {shapes}")
     return 0
-
-
-def _size(height: str, width: str) -> tuple[int, int]:
-    if not (height.isdecimal() and width.isdecimal()):
-        allowed = "two whole numbers of pixels, such as --size 256 320"
-        raise ValueError(refusal("--size", allowed=allowed, got=f"{height} {width}"))
-    return int(height), int(width)

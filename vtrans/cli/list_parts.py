@@ -20,10 +20,11 @@ Lists what can be used by name: with a kind, each entry's options with their def
 def run(words: list[str]) -> int:
     """Runs the command and returns the exit code."""
     from vtrans.data import worlds
+    from vtrans.evaluation import metrics
 
     kinds = ("recipes", "generators", "predictors", "discriminators", "losses", "distances", "criteria")
     registries: dict[str, Registry[Any]] = {kind: getattr(vtrans, kind) for kind in kinds}
-    registries["worlds"] = worlds
+    registries |= {"worlds": worlds, "metrics": metrics}
     parser = new_parser("list", _DESCRIPTION, "[KIND]")
     parser.add_argument("kind", nargs="?", metavar="KIND", help=f"One of {', '.join(registries)}.")
     kind = parse(parser, words)["kind"]

@@ -7,7 +7,6 @@ import os
 import sys
 import traceback
 import warnings
-from typing import TextIO
 
 import vtrans
 from vtrans.cli.parsing import IMPORTED
@@ -59,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
             raise ValueError(unknown("command", words[0], COMMANDS, fix="See vtrans --help."))
         command = importlib.import_module(f"vtrans.cli.{COMMANDS[words[0]][0]}")
         with warnings.catch_warnings():
-            warnings.showwarning = _one_line
+            warnings.showwarning = lambda text, *_, **__: print(f"vtrans: warning: {text}", file=sys.stderr)
             words = [words[0], *_import_parts(words[1:])]
             return int(command.run(words[1:]))
     except BrokenPipeError:  # whoever read the output, such as head, has gone
@@ -116,14 +115,3 @@ def _import_parts(words: list[str]) -> list[str]:
             raise ValueError(refusal("--import", allowed="a module", got=f"{module!r} ({error})", fix=fix)) from error
         IMPORTED.append(module)
     return rest
-
-
-def _one_line(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    print(f"vtrans: warning: {message}", file=sys.stderr)

@@ -154,13 +154,13 @@ def _worded(message: str, names: list[str], parser: ArgumentParser) -> str:
         return refusal("arguments", allowed=parser.usage or "", got=f"{word!r} besides")
     missing = re.search(r"the following arguments are required: (.+)", message)
     if missing is not None:
-        return refusal("arguments", allowed=parser.usage or "", got=f"no {missing[1]}")
-    wrong = re.match(r'Parser key "([^"]+)":', message)
+        missed = [f"--{name}" if name in names else name.upper() for name in missing[1].split(", ")]
+        return refusal("arguments", allowed=parser.usage or "", got=f"no {', '.join(missed)}")
+    wrong = re.match(r'Parser key "([^"]+)"[^:]*:', message)
     if wrong is not None:
         name = wrong[1]
         given = re.search(r"Given value: (.*)|Got value: (.*)", message)
         got = (given[1] or given[2]) if given is not None else "something else"
-        kinds = {a.dest: getattr(a, "_typehint", None) or a.type for a in parser._actions}
-        kind = kinds.get(name)
+        kind = {a.dest: getattr(a, "_typehint", None) or a.type for a in parser._actions}.get(name)
         return refusal(f"--{name}", allowed=describe(kind) if kind is not None else "another value", got=got)
     return " ".join(message.split())

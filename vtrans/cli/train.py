@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from vtrans.cli.parsing import new_parser, parse, with_imports
+from vtrans.data.settings import DataSettings
 from vtrans.errors import refusal
 from vtrans.training import memory
-from vtrans.training.data_settings import DataSettings
-from vtrans.training.model_settings import ModelSettings
 from vtrans.training.preparation import prepare
-from vtrans.training.settings import TrainingSettings, check_version
+from vtrans.training.settings import ModelSettings, TrainingSettings, check_version
 from vtrans.training.trainer import train
 
 _DESCRIPTION = """\

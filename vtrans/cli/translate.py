@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 from vtrans.cli.parsing import new_parser, parse
 from vtrans.errors import refusal
@@ -37,19 +33,11 @@ def run(words: list[str]) -> int:
         type=str,
         help="A video file, or a folder (no suffix) for PNG frames; for several inputs a folder with one output each.",
     )
-    parser.add_argument("--to", type=str, help="The domain to translate into: x or y. (required)")
-    parser.add_argument(
-        "--batch",
-        type=int,
-        default=None,
-        help="Frames translated at a time. Default: 8, or fewer large ones on a CPU.",
-    )
+    parser.add_argument("--to", type=Literal["x", "y"], required=True, help="The domain to translate into.")
+    parser.add_argument("--batch", type=int, help="Frames translated at a time. Default: 8, or fewer on a CPU.")
     parser.add_argument("--device", type=str, default="auto", help="auto (a GPU if there is one), cpu or cuda.")
     parser.add_argument(
-        "--rate",
-        type=str,
-        default=None,
-        help="Frames a second, such as 25 or 30000/1001. Default: the input's, or 25 for images.",
+        "--rate", type=str, help="Frames a second, such as 25 or 30000/1001. Default: the input's, or 25 for images."
     )
     parser.add_argument("--audio", action="store_true", help="Copy the input's audio, without encoding it again.")
     parser.add_argument(
@@ -68,10 +56,9 @@ def _translate(options: dict[str, Any]) -> int:
     from vtrans.data.checks import counted
     from vtrans.training.checkpoints import model_folder
     from vtrans.training.devices import choose_device
+    from vtrans.training.interruption import Interruption
     from vtrans.training.streaming import audio_file, check_audio_of, outputs_for, translate_sequence
 
-    if options["to"] not in ("x", "y"):
-        raise ValueError(refusal("to", allowed="--to x or --to y", got=options["to"] or "none"))
     if options["batch"] is not None and options["batch"] < 1:
         raise ValueError(refusal("batch", allowed="a whole number of at least 1", got=options["batch"]))
     rate = None if options["rate"] is None else _rate(options["rate"])
@@ -89,7 +76,7 @@ def _translate(options: dict[str, Any]) -> int:
     model = vtrans.TranslationModel.from_pretrained(str(folder)).to(choose_device(options["device"]))
     if model.channels["y" if options["to"] == "x" else "x"] == 1:
         source = grey(source)
-    with _stopped_by_sigterm():
+    with Interruption(_end):
         for sequence, target in zip(source.sequences, targets, strict=True):
             count = translate_sequence(
                 model,
@@ -122,18 +109,6 @@ def _rate(text: str) -> Fraction:
         raise ValueError(refusal("--rate", allowed=allowed, got=text)) from None
 
 
-@contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
-    """Lets SIGTERM end the command as an exception, which removes what was begun, like Ctrl-C."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():  # elsewhere Python takes no handlers
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _end(number: int) -> None:
+    """Ends the command by an exception, which removes what was begun."""
+    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)

@@ -4,7 +4,6 @@ import atexit
 import signal
 import sys
 from collections.abc import Generator
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -60,10 +59,10 @@ def batches(
         >>> x.shape
         torch.Size([2, 3, 3, 4, 4])
     """
-    least = {"batch": 1, "seed": 0, "start": 0, "workers": 0, "rank": 0, "ranks": 1}
-    given = {"batch": batch, "seed": seed, "start": start, "workers": workers, "rank": rank, "ranks": ranks}
-    for argument, value in given.items():
-        whole(argument, value, least=least[argument])
+    for argument, value in {"batch": batch, "ranks": ranks}.items():
+        whole(argument, value, least=1)
+    for argument, value in {"seed": seed, "start": start, "workers": workers, "rank": rank}.items():
+        whole(argument, value, least=0)
     if rank >= ranks:
         raise ValueError(refusal("rank", allowed=f"0 to {ranks - 1}, as ranks={ranks}", got=rank))
     x, y = (f"{time} frames of {height}x{width}" for time, _, height, width in (clips_x.shape, clips_y.shape))
@@ -96,16 +95,13 @@ class _Batches(Dataset[tuple[Tensor, Tensor]]):
         return drawn[0][None] if len(drawn) == 1 else torch.from_numpy(np.stack([clip.numpy() for clip in drawn]))
 
 
-Pair = TypeVar("Pair")
-
-
 def _by_workers(drawn: _Batches, numbers: range, workers: int) -> Generator[tuple[Tensor, Tensor], None, None]:
     loader = DataLoader(
         drawn,
         batch_size=None,
         sampler=numbers,
         num_workers=workers,
-        collate_fn=_as_it_is,
+        collate_fn=tuple,  # the pair as it is
         worker_init_fn=_leave_signals,
         # The loader draws a seed for its workers, which never use it: not from the generator that training uses.
         generator=torch.Generator(),
@@ -119,10 +115,6 @@ def _by_workers(drawn: _Batches, numbers: range, workers: int) -> Generator[tupl
     finally:
         atexit.unregister(end)
         end()
-
-
-def _as_it_is(pair: Pair) -> Pair:
-    return pair
 
 
 def _leave_signals(worker: int) -> None:

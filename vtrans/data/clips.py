@@ -1,5 +1,7 @@
 """Training clips drawn from a source."""
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
@@ -107,7 +109,6 @@ class Clips:
         if self._ends[-1] == 0:
             self._refuse_short(cut=len(self.source.sequences) > len(source.sequences))
         self._store = FrameStore(self.source, self.size, memory=memory, cache=cache, cache_bytes=cache_bytes)
-        self._orders: dict[tuple[int, ...], npt.NDArray[np.int64]] = {}
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -156,7 +157,7 @@ class Clips:
         whole("epoch", epoch, least=0)
         if whole("index", index, least=0) >= len(self):
             raise ValueError(refusal("index", allowed=f"0 to {len(self) - 1}", got=index))
-        number = int(self._order_of(key, epoch)[index])
+        number = int(_order((_ORDER, *key, epoch), len(self))[index])
         which = int(np.searchsorted(self._ends, number, side="right"))
         before = int(self._ends[which - 1]) if which else 0
         frames = self._store.read(which, (number - before) * self.every, self.length, self.stride)
@@ -170,15 +171,6 @@ class Clips:
             frames = frames[:, :, ::-1]
         clip = frames_to_tensor(frames)
         return clip if self.jitter is None else self.jitter.apply(clip, self.jitter.draw(random))
-
-    def _order_of(self, key: tuple[int, int, int], epoch: int) -> npt.NDArray[np.int64]:
-        wanted = (_ORDER, *key, epoch)
-        if wanted not in self._orders:
-            # Two domains, and two epochs where one ends in the midst of a batch.
-            if len(self._orders) == 4:
-                self._orders.pop(next(iter(self._orders)))
-            self._orders[wanted] = np.random.default_rng(wanted).permutation(len(self))
-        return self._orders[wanted]
 
     def _load_size(self, sequence: Sequence) -> tuple[int, int]:
         return self.size or (sequence.height, sequence.width)
@@ -225,3 +217,9 @@ class Clips:
 
 # Tags that keep the draws of an epoch's order apart from those of a clip.
 _ORDER, _DRAW = 1, 2
+
+
+# Two domains, and two epochs where one ends in the midst of a batch; the same again where a model is validated.
+@lru_cache(maxsize=8)
+def _order(key: tuple[int, ...], count: int) -> npt.NDArray[np.int64]:
+    return np.random.default_rng(key).permutation(count)

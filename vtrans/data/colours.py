@@ -1,6 +1,7 @@
 """Sources in other colours: grey, or the colours of a palette."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -32,7 +33,13 @@ def grey(source: FrameSource) -> FrameSource:
         [255]
     """
     check_source(source, channels=(1, 3))
-    return source if source.channels == 1 else each_whole(source, Grey)
+    if source.channels == 1:
+        return source
+
+    def view(sequence: Sequence) -> Sequence:
+        return Changed(sequence, luma, reading="grey, ITU-R BT.601", channels=1, discrete=sequence.discrete)
+
+    return each_whole(source, view)
 
 
 def labels(source: FrameSource, palette: Palette) -> FrameSource:
@@ -60,51 +67,17 @@ def labels(source: FrameSource, palette: Palette) -> FrameSource:
     if not isinstance(palette, Palette):
         fix = "Load one with vtrans.data.palettes.Palette.load."
         raise TypeError(refusal("palette", allowed="a Palette", got=type(palette).__name__, fix=fix))
-    return each_whole(source, lambda sequence: Labels(sequence, palette))
+    reading = f"nearest of the colours {' '.join(bytes(colour).hex() for colour in palette.colours)}"
+    change = partial(_nearest_colours, palette)
+    return each_whole(source, lambda s: Changed(s, change, reading=reading, channels=3, discrete=True))
 
 
-class Grey(Changed):
-    """A sequence of colours in grey.
-
-    Args:
-        sequence: The sequence, of 3 channels.
-    """
-
-    def __init__(self, sequence: Sequence) -> None:
-        super().__init__(sequence, reading="grey, ITU-R BT.601", channels=1, discrete=sequence.discrete)
-
-    def change(self, frames: Frames) -> Frames:
-        return luma(frames)
-
-
-class Labels(Changed):
-    """A sequence whose colours become the nearest ones of a palette.
-
-    Attributes:
-        palette: The palette.
-
-    Args:
-        sequence: The sequence, of 3 channels.
-        palette: The palette.
-    """
-
-    def __init__(self, sequence: Sequence, palette: Palette) -> None:
-        colours = " ".join(bytes(colour).hex() for colour in palette.colours)
-        super().__init__(sequence, reading=f"nearest of the colours {colours}", channels=3, discrete=True)
-        self.palette = palette
-
-    def change(self, frames: Frames) -> Frames:
-        return self.palette.colours[self.palette.to_indices(frames)]
+def _nearest_colours(palette: Palette, frames: Frames) -> Frames:
+    return palette.colours[palette.to_indices(frames)]
 
 
 def luma(frames: Frames) -> Frames:
-    """The grey of RGB frames by ITU-R BT.601, as :func:`grey` defines it.
-
-    Args:
-        frames: uint8 array ``(*shape, 3)``.
-
-    Returns:
-        uint8 array ``(*shape, 1)``.
+    """The grey ``(*shape, 1)`` of RGB frames ``(*shape, 3)`` by ITU-R BT.601, as :func:`grey` defines it.
 
     Example:
         >>> luma(np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], dtype=np.uint8)).ravel().tolist()
@@ -117,12 +90,8 @@ def luma(frames: Frames) -> Frames:
 def each_whole(source: FrameSource, change: Callable[[Sequence], Sequence]) -> FrameSource:
     """A source with every sequence changed, parts of one whole together.
 
-    A part becomes the same part of its whole's view, and there is one view of each whole: so what is decoded and kept
-    of one serves all parts.
-
-    Args:
-        source: The source.
-        change: From a whole sequence to a view of it with as many frames.
+    ``change`` makes of a whole sequence a view of it with as many frames. A part becomes the same part of its whole's
+    view, and there is one view of each whole: so what is decoded and kept of one serves all parts.
     """
     views: dict[int, Sequence] = {}
 

@@ -1,12 +1,13 @@
 """A video and its edges: a real pair of domains whose truth is known exactly."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 
 from vtrans.data.colours import check_source, each_whole, luma
-from vtrans.data.sequences import FrameSource, Sequence
+from vtrans.data.sequences import FrameSource
 from vtrans.data.tensors import Frames
 from vtrans.data.views import Changed, split
 from vtrans.errors import refusal
@@ -43,23 +44,8 @@ def edges(source: FrameSource, *, channels: int = 3) -> FrameSource:
     check_source(source, channels=(1, 3))
     if channels not in (1, 3):
         raise ValueError(refusal("channels", allowed="1 or 3", got=repr(channels)))
-    return each_whole(source, lambda sequence: Edges(sequence, channels))
-
-
-class Edges(Changed):
-    """The edges of a sequence's frames, dark on white.
-
-    Args:
-        sequence: The sequence, of 1 or 3 channels.
-        channels: 1, or 3 that are all the same.
-    """
-
-    def __init__(self, sequence: Sequence, channels: int) -> None:
-        super().__init__(sequence, reading=f"edges, Sobel, of {channels} channels", channels=channels)
-
-    def change(self, frames: Frames) -> Frames:
-        drawn = np.stack([_draw(frame if frame.shape[-1] == 1 else luma(frame)) for frame in frames])
-        return np.repeat(drawn, self.channels, axis=-1)
+    draw, reading = partial(_draw, channels), f"edges, Sobel, of {channels} channels"
+    return each_whole(source, lambda sequence: Changed(sequence, draw, reading=reading, channels=channels))
 
 
 @dataclass(frozen=True)
@@ -111,10 +97,12 @@ def edge_pair(source: FrameSource, *, held_out: float = 0.2, gap: int | None = N
     return EdgePair(split(train, 0.5, gap=gap)[0], split(train_drawn, 0.5, gap=gap)[1], held_out_x, held_out_y)
 
 
-def _draw(grey: Frames) -> Frames:
-    """The edges of one frame ``(height, width, 1)``. All sums are whole numbers below 2²⁴: exact in 32 bits."""
+def _draw(channels: int, frames: Frames) -> Frames:
+    """The edges of frames. All sums are whole numbers below 2²⁴: exact in 32 bits."""
     from kornia.filters import sobel
 
-    levels = torch.from_numpy(grey.astype(np.float32)).permute(2, 0, 1)[None]
-    strength = sobel(levels, normalized=False, eps=0.0)[0, 0].numpy()
-    return (255 - np.minimum(255, np.round(strength / 2))).astype(np.uint8)[..., None]
+    grey = torch.from_numpy(frames if frames.shape[-1] == 1 else luma(frames)).permute(0, 3, 1, 2)
+    # One by one, as the derivatives take much memory.
+    strengths = [sobel(levels[None].float(), normalized=False, eps=0.0)[0, 0] for levels in grey]
+    drawn = 255 - (torch.stack(strengths) / 2).round().clamp(max=255)
+    return np.repeat(drawn.to(torch.uint8).numpy()[..., None], channels, axis=-1)

@@ -8,15 +8,9 @@ ASPECT = 0.02
 
 
 def check_pairs(x: FrameSource, y: FrameSource, *, length: int | None = None) -> None:
-    """Checks that frames at the same position can be each other's translation.
+    """Checks that frames at the same position can be each other's translation; ``length`` of each are used, or all.
 
-    Args:
-        x: Frames of X.
-        y: Frames of Y.
-        length: Frames of each sequence that are used; None for all.
-
-    Raises:
-        ValueError: They differ in the number of sequences, or a sequence in length or in its ratio of height to width.
+    Refused are other numbers of sequences, and sequences that differ in length or in their ratio of height to width.
 
     Example:
         >>> import numpy as np

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vtrans.data.checks import as_path, counted
+from vtrans.data.checks import as_path, came, counted
 from vtrans.data.tensors import Frames
 from vtrans.errors import refusal, unknown
 
@@ -113,8 +113,7 @@ class Palette:
             [[0, 0, 0], [128, 64, 128]]
         """
         if not isinstance(indices, np.ndarray) or indices.dtype.kind not in "iu":
-            got = f"an array of {indices.dtype}" if isinstance(indices, np.ndarray) else type(indices).__name__
-            raise TypeError(refusal("indices", allowed="an array of whole numbers", got=got))
+            raise TypeError(refusal("indices", allowed="an array of whole numbers", got=came(indices)))
         table = np.zeros((IGNORE + 1, 3), np.uint8)
         table[: len(self)] = self.colours
         wrong = (indices < 0) | (indices >= len(self))
@@ -158,8 +157,7 @@ class Palette:
         """
         _check_choice(unknown, tolerance)
         if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8:
-            got = f"an array of {frames.dtype}" if isinstance(frames, np.ndarray) else type(frames).__name__
-            raise TypeError(refusal("frames", allowed="a uint8 array with values 0 to 255", got=got))
+            raise TypeError(refusal("frames", allowed="a uint8 array with values 0 to 255", got=came(frames)))
         if frames.ndim < 1 or frames.shape[-1] != 3:
             raise ValueError(refusal("frames", allowed="axes (…, 3), RGB", got=f"shape {frames.shape}"))
         indices = _nearest(self, frames)
@@ -173,14 +171,9 @@ class Palette:
             colour = tuple(frames[far][0].tolist())
             nearest = self.names[indices[far][0]]
             got = f"{colour} at {_place(far)} ({counted(int(far.sum()), 'such pixel')}); the nearest is {nearest}"
-            raise ValueError(
-                refusal(
-                    "frames",
-                    allowed=f"colours of the palette, or up to {tolerance or 0} from them",
-                    got=got,
-                    fix="Raise tolerance, pass unknown='nearest', or complete the palette.",
-                )
-            )
+            allowed = f"colours of the palette, or up to {tolerance or 0} from them"
+            fix = "Raise tolerance, pass unknown='nearest', or complete the palette."
+            raise ValueError(refusal("frames", allowed=allowed, got=got, fix=fix))
         return indices
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -204,7 +197,7 @@ class Palette:
             FileNotFoundError: If there is no such file.
             ValueError: If it is no palette, named with the reason.
         """
-        file = as_path("path", os.fspath(path) if isinstance(path, os.PathLike) else path)
+        file = as_path("path", path)
         allowed = 'a palette, JSON such as [{"name": "road", "colour": [128, 64, 128]}]'
         try:
             classes = json.loads(file.read_text(encoding="utf-8"))

@@ -18,52 +18,48 @@ from vtrans.errors import refusal
 
 @dataclass(frozen=True)
 class Origin:
-    """What frames were read from.
+    """What frames were read from: files, in order, and what was done to their frames.
 
-    Attributes:
-        files: The files, in order.
-        reading: What was done to their frames, each step in words that tell it from every other one.
+    Each step of ``reading`` is in words that tell it from every other one.
     """
 
     files: tuple[Path, ...]
     reading: tuple[str, ...] = ()
 
+    def then(self, step: str) -> "Origin":
+        """The same with one more step."""
+        return Origin(self.files, (*self.reading, step))
+
 
 class Sequence(ABC):
     """Consecutive frames of one size: a video file, a folder of images, an array.
 
-    One of your own says its name, height, width and :attr:`length`, and ``_read`` gives the frames at some positions.
-    They are kept on disk only if :attr:`origin` names the files that they come from.
+    One of your own says its name, height, width and length, and ``_read`` gives the frames at some positions. They are
+    kept on disk only if the origin names the files that they come from.
 
     Attributes:
         name: What it is called in messages and outputs, such as the file's name.
         height: Rows of a frame, in pixels.
         width: Columns of a frame, in pixels.
+        length: Number of frames, exact.
         channels: Channels of a frame; 3 (RGB) for files.
         rate: Frames a second, exact, or None where nothing says it.
         in_memory: Whether reading costs no more than a copy.
         continuous: Whether it is known to hold no scene cut, so that none is searched for.
         discrete: Whether its colours stand for classes, so that none may be mixed: frames are resized to the nearest.
+        origin: The files it is read from and how, by which results of reading it are kept; None where there is no file.
     """
 
     name: str
     height: int
     width: int
+    length: int
     channels: int = 3
     rate: Fraction | None = None
     in_memory: bool = False
     continuous: bool = False
     discrete: bool = False
-
-    @property
-    def origin(self) -> "Origin | None":
-        """The files it is read from and how, by which results of reading it are kept; None where there is no file."""
-        return None
-
-    @property
-    @abstractmethod
-    def length(self) -> int:
-        """Number of frames, exact."""
+    origin: Origin | None = None
 
     @abstractmethod
     def _read(self, positions: range) -> Frames:
@@ -152,12 +148,7 @@ class ArraySequence(Sequence):
             raise ValueError(refusal("frames", allowed="at least one frame and pixel", got=f"shape {frames.shape}"))
         self._frames = frames
         self.name, self.rate, self.continuous = name, rate, continuous
-        _, self.height, self.width, self.channels = frames.shape
-
-    @property
-    def length(self) -> int:
-        """Number of frames."""
-        return len(self._frames)
+        self.length, self.height, self.width, self.channels = frames.shape
 
     def _read(self, positions: range) -> Frames:
         return self._frames[positions.start : positions.stop : positions.step].copy()
@@ -245,25 +236,17 @@ class FrameSource:
         """
         if not self.skipped:
             return ""
-        files = counted(len(self.skipped), "file")
-        lines = [f"{self.name}: skipped {files} that can't be used."]
+        lines = [f"{self.name}: skipped {counted(len(self.skipped), 'file')} that can't be used."]
         lines += [f"  {skipped.path}: {skipped.reason}" for skipped in self.skipped[:most]]
-        return "\n".join([*lines, f"  and {len(self.skipped) - most} more"] if len(self.skipped) > most else lines)
+        lines += [f"  and {len(self.skipped) - most} more"] * (len(self.skipped) > most)
+        return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"FrameSource({self.name!r}, {len(self.sequences)} sequence{'s' * (len(self.sequences) > 1)})"
+        return f"FrameSource({self.name!r}, {counted(len(self.sequences), 'sequence')})"
 
 
 def sequence_of_array(array: npt.NDArray[np.generic] | Tensor, *, name: str = "array") -> ArraySequence:
-    """Wraps an array or tensor ``(time, channel, height, width)``: uint8, or floating in [-1, 1].
-
-    Args:
-        array: The frames.
-        name: What to call them.
-
-    Raises:
-        TypeError: If the numbers are neither uint8 nor floating.
-        ValueError: If the axes are others, or values lie outside [-1, 1].
+    """Wraps an array or tensor ``(time, channel, height, width)``: uint8, or floating in [-1, 1]; refuses others.
 
     Example:
         >>> sequence_of_array(torch.zeros(5, 3, 4, 6)).height
@@ -271,10 +254,8 @@ def sequence_of_array(array: npt.NDArray[np.generic] | Tensor, *, name: str = "a
     """
     tensor = array.detach().cpu() if isinstance(array, Tensor) else torch.from_numpy(np.ascontiguousarray(array))
     shape = tuple(tensor.shape)
-    if tensor.ndim != 4:
-        raise ValueError(refusal("path", allowed="an array (time, channel, height, width)", got=f"shape {shape}"))
-    if shape[1] > 4 and shape[3] <= 4:
-        fix = "Pass array.transpose(0, 3, 1, 2) if the channels come last."
+    if tensor.ndim != 4 or (shape[1] > 4 and shape[3] <= 4):
+        fix = "Pass array.transpose(0, 3, 1, 2) if the channels come last." if tensor.ndim == 4 else ""
         allowed = "an array (time, channel, height, width)"
         raise ValueError(refusal("path", allowed=allowed, got=f"shape {shape}", fix=fix))
     if tensor.is_floating_point():

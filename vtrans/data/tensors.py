@@ -5,6 +5,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from vtrans.data.checks import came
 from vtrans.errors import refusal
 
 Frames = npt.NDArray[np.uint8]
@@ -57,17 +58,11 @@ def tensor_to_frames(tensor: Tensor) -> Frames:
         >>> tensor_to_frames(torch.tensor([-1.0, 0.0, 1.0]).reshape(1, 3, 1, 1)).tolist()
         [[[[0, 128, 255]]]]
     """
-    if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
-        got = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
-        raise TypeError(refusal("tensor", allowed="a floating tensor with values in [-1, 1]", got=got))
-    if tensor.ndim != 4:
-        allowed = "axes (time, channel, height, width)"
-        raise ValueError(refusal("tensor", allowed=allowed, got=f"shape {tuple(tensor.shape)}"))
+    check_clip("tensor", tensor)
     values = tensor.detach().to(device="cpu", dtype=torch.float32)
     if bool(values.isnan().any()):
-        raise ValueError(
-            refusal("tensor", allowed="numbers", got="NaN", why="A network that diverged gives such frames.")
-        )
+        why = "A network that diverged gives such frames."
+        raise ValueError(refusal("tensor", allowed="numbers", got="NaN", why=why))
     levels = values.clamp(-1.0, 1.0).add_(1.0).mul_(127.5).round_().to(torch.uint8)
     return np.ascontiguousarray(levels.permute(0, 2, 3, 1).numpy())
 
@@ -109,11 +104,19 @@ def _bicubic(frame: Frames, size: tuple[int, int]) -> Frames:
     return np.stack([resized(frame[..., channel]) for channel in range(frame.shape[2])], axis=-1)
 
 
-def check_frames(argument: str, frames: object) -> None:
-    """Refuses what isn't a uint8 array ``(time, height, width, channel)``."""
+def check_frames(argument: str, frames: object, axes: str = "(time, height, width, channel)") -> None:
+    """Refuses what isn't a uint8 array of as many axes as are named."""
     if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8:
-        got = f"an array of {frames.dtype}" if isinstance(frames, np.ndarray) else type(frames).__name__
-        raise TypeError(refusal(argument, allowed="a uint8 array with values 0 to 255", got=got))
-    if frames.ndim != 4:
-        allowed = "axes (time, height, width, channel)"
-        raise ValueError(refusal(argument, allowed=allowed, got=f"shape {frames.shape}"))
+        raise TypeError(refusal(argument, allowed="a uint8 array with values 0 to 255", got=came(frames)))
+    if frames.ndim != axes.count(",") + 1:
+        raise ValueError(refusal(argument, allowed=f"axes {axes}", got=f"shape {frames.shape}"))
+
+
+def check_clip(argument: str, clip: object) -> None:
+    """Refuses what isn't a floating tensor ``(time, channel, height, width)``."""
+    if not isinstance(clip, Tensor) or not clip.is_floating_point():
+        got = clip.dtype if isinstance(clip, Tensor) else type(clip).__name__
+        raise TypeError(refusal(argument, allowed="a floating tensor with values in [-1, 1]", got=got))
+    if clip.ndim != 4:
+        allowed = "axes (time, channel, height, width)"
+        raise ValueError(refusal(argument, allowed=allowed, got=f"shape {tuple(clip.shape)}"))

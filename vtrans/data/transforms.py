@@ -3,13 +3,14 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from numbers import Real
 from types import MappingProxyType
 from typing import TypedDict
 
 import numpy as np
 from torch import Tensor
 
+from vtrans.data.checks import number
+from vtrans.data.tensors import check_clip
 from vtrans.errors import refusal
 
 
@@ -31,19 +32,12 @@ of 256x256 anywhere, and not mirrored: the published triplets never are, whateve
 
 @dataclass(frozen=True)
 class Colouring:
-    """One change of colour, as :meth:`Jitter.draw` draws it; what it says of every field is no change at all.
+    """One change of colour, as :meth:`Jitter.draw` draws it; without arguments, no change at all."""
 
-    Attributes:
-        brightness: Factor of all levels; 1.
-        contrast: Factor of the distance from the clip's mean grey; 1.
-        saturation: Factor of the distance from a pixel's own grey; 1.
-        hue: Turn of the hue, in full turns; 0.
-    """
-
-    brightness: float = 1.0
-    contrast: float = 1.0
-    saturation: float = 1.0
-    hue: float = 0.0
+    brightness: float = 1.0  # factor of all levels
+    contrast: float = 1.0  # factor of the distance from the clip's mean grey
+    saturation: float = 1.0  # factor of the distance from a pixel's own grey
+    hue: float = 0.0  # turn of the hue, in full turns
 
 
 @dataclass(frozen=True)
@@ -86,13 +80,9 @@ class Jitter:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value, most = getattr(self, field.name), 0.5 if field.name == "hue" else 1
-            allowed = f"a half-width from 0 to {most}"
-            if isinstance(value, bool) or not isinstance(value, Real):
-                raise TypeError(refusal(field.name, allowed=allowed, got=repr(value)))
-            if not 0 <= float(value) <= most:
-                raise ValueError(refusal(field.name, allowed=allowed, got=value))
-            object.__setattr__(self, field.name, float(value))
+            most = 0.5 if field.name == "hue" else 1
+            value = number(field.name, getattr(self, field.name), 0, most, what="a half-width")
+            object.__setattr__(self, field.name, value)
 
     def check_channels(self, channels: int) -> None:
         """Refuses frames whose colours it can't change.
@@ -138,12 +128,7 @@ class Jitter:
             TypeError: If the clip isn't a floating tensor.
             ValueError: If it hasn't four axes, or saturation or hue is to change and it hasn't 3 channels.
         """
-        if not isinstance(clip, Tensor) or not clip.is_floating_point():
-            got = clip.dtype if isinstance(clip, Tensor) else type(clip).__name__
-            raise TypeError(refusal("clip", allowed="a floating tensor with values in [-1, 1]", got=got))
-        if clip.ndim != 4:
-            allowed = "axes (time, channel, height, width)"
-            raise ValueError(refusal("clip", allowed=allowed, got=f"shape {tuple(clip.shape)}"))
+        check_clip("clip", clip)
         if clip.shape[1] != 3:
             _refuse_colours({"saturation": colouring.saturation - 1, "hue": colouring.hue}, clip.shape[1])
         return clip if colouring == Colouring() or not clip.numel() else _coloured(clip, colouring)
@@ -154,7 +139,7 @@ def _coloured(clip: Tensor, colouring: Colouring) -> Tensor:
 
     # The frames one below the other as one picture, so that the mean is that of the clip.
     time, channels, height, width = clip.shape
-    levels = clip.transpose(0, 1).reshape(1, channels, time * height, width).add(1).div(2).clamp(0, 1)
+    levels = clip.transpose(0, 1).reshape(1, channels, time * height, width).add(1).div(2)
     if colouring.brightness != 1:
         levels = enhance.adjust_brightness_accumulative(levels, float(colouring.brightness))
     if colouring.contrast != 1:

@@ -1,13 +1,13 @@
 """Sequences seen through others: some of the frames, or each of them changed. Nothing is copied."""
 
-from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import cached_property
 from itertools import accumulate, islice
 
 from vtrans.data.checks import whole
 from vtrans.data.reading.images import TripletSequence
-from vtrans.data.sequences import FrameSource, Origin, Sequence
+from vtrans.data.sequences import FrameSource, Sequence
 from vtrans.data.tensors import Frames
 from vtrans.errors import refusal
 
@@ -45,24 +45,13 @@ class Part(Sequence):
             allowed = f"start before stop, from 0 to {sequence.length}, the frames of {sequence.name}"
             raise ValueError(refusal("start and stop", allowed=allowed, got=f"{start} and {stop}"))
         self.whole, before = whole_and_start(sequence)
-        self.start = before + start
-        self._length = stop - start
-        self.name = f"{self.whole.name}[{self.start}:{self.start + self._length}]"
+        self.start, self.length = before + start, stop - start
+        end = self.start + self.length
+        self.name = f"{self.whole.name}[{self.start}:{end}]"
         self.height, self.width, self.channels = sequence.height, sequence.width, sequence.channels
         self.rate, self.in_memory = sequence.rate, sequence.in_memory
         self.continuous, self.discrete = sequence.continuous, sequence.discrete
-
-    @property
-    def length(self) -> int:
-        """Number of frames."""
-        return self._length
-
-    @property
-    def origin(self) -> Origin | None:
-        """That of the whole, and which frames of it."""
-        origin = self.whole.origin
-        frames = f"frames {self.start} to {self.start + self._length}"
-        return None if origin is None else Origin(origin.files, (*origin.reading, frames))
+        self.origin = self.whole.origin and self.whole.origin.then(f"frames {self.start} to {end}")
 
     def _read(self, positions: range) -> Frames:
         return self.whole._read(range(positions.start + self.start, positions.stop + self.start, positions.step))
@@ -70,47 +59,47 @@ class Part(Sequence):
     def stream(self) -> Iterator[Frames]:
         """Yields every frame in order."""
         if self.start == 0:
-            yield from islice(self.whole.stream(), self._length)
+            yield from islice(self.whole.stream(), self.length)
             return
         # Several at a time, as each read of a video begins at the key frame before.
         step = max(1, min(64, _AT_ONCE // (self.height * self.width * self.channels)))
-        for first in range(0, self._length, step):
-            yield from self._read(range(first, min(first + step, self._length)))
+        for first in range(0, self.length, step):
+            yield from self._read(range(first, min(first + step, self.length)))
 
 
 class Changed(Sequence):
-    """A sequence with each of its frames changed, one at a time; a base for such views.
+    """A sequence with each of its frames changed by itself.
 
     Attributes:
         seen: The sequence whose frames are changed.
 
     Args:
         sequence: The sequence.
+        change: Changes frames, ``(time, height, width, channels)`` of 8 bits before and after.
         reading: The change in words that tell it from every other one, for caches.
         channels: Channels of a frame afterwards.
         discrete: Whether the colours stand for classes afterwards.
     """
 
-    def __init__(self, sequence: Sequence, *, reading: str, channels: int, discrete: bool = False) -> None:
-        self.seen, self._reading = sequence, reading
+    def __init__(
+        self,
+        sequence: Sequence,
+        change: Callable[[Frames], Frames],
+        *,
+        reading: str,
+        channels: int,
+        discrete: bool = False,
+    ) -> None:
+        self.seen, self.change = sequence, change
         self.name, self.rate = sequence.name, sequence.rate
         self.height, self.width, self.channels = sequence.height, sequence.width, channels
         self.continuous, self.discrete = sequence.continuous, discrete
+        self.origin = sequence.origin and sequence.origin.then(reading)
 
-    @abstractmethod
-    def change(self, frames: Frames) -> Frames:
-        """The changed frames, ``(time, height, width, channels)`` of 8 bits before and after."""
-
-    @property
-    def length(self) -> int:
-        """Number of frames."""
+    @cached_property
+    def length(self) -> int:  # type: ignore[override]  # never set from outside
+        """Number of frames; of a video they are counted at first use."""
         return self.seen.length
-
-    @property
-    def origin(self) -> Origin | None:
-        """That of the sequence that is changed, and how."""
-        origin = self.seen.origin
-        return None if origin is None else Origin(origin.files, (*origin.reading, self._reading))
 
     def _read(self, positions: range) -> Frames:
         return self.change(self.seen._read(positions))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -9,6 +10,7 @@ from vtrans.data import ArraySequence, FrameSource, Motion, Sequence, World
 from vtrans.data.pairs import check_pairs
 from vtrans.data.palettes import Palette
 from vtrans.data.tensors import Frames, resize_frames
+from vtrans.data.worlds.motion_keyed import MotionKeyed
 from vtrans.data.worlds.street.street import LABELS, Street
 from vtrans.errors import refusal
 
@@ -25,6 +27,7 @@ class EvaluationData:
         paired: Whether frames of X and Y at the same position are each other's true translation.
         motion: By domain, the exact motion of each sequence, where a world tells it.
         palettes: The palettes of the domains that are label maps.
+        swapped: By domain, the same clips with the looks of a world's two kinds exchanged, where it has such.
         size: Height and width that frames are loaded at, in pixels; None leaves them as they are.
         length: Frames of each sequence that are used; None for all.
 
@@ -42,6 +45,7 @@ class EvaluationData:
     paired: bool = False
     motion: Mapping[str, list[Motion]] = field(default_factory=dict)
     palettes: Mapping[str, Palette] = field(default_factory=dict)
+    swapped: Mapping[str, FrameSource] = field(default_factory=dict)
     size: tuple[int, int] | None = None
     length: int | None = None
 
@@ -99,18 +103,33 @@ def world_data(name: str, world: World[Any], *, clips: int = 8, length: int = 8)
         6
     """
     truth = world.truth(clips, length)
-    sources: dict[str, FrameSource] = {}
-    motion: dict[str, list[Motion]] = {}
-    for domain, frames, moved in (("x", truth.x, truth.motion_x), ("y", truth.y, truth.motion_y)):
-        title = f"{name}/held_out/{domain}"
-        sequences = [
-            ArraySequence(clip, name=f"{title}/{i}", rate=world.rate, continuous=True) for i, clip in enumerate(frames)
-        ]
-        sources[domain] = FrameSource(sequences, name=title)
-        motion[domain] = [Motion(*steps) for steps in zip(moved.flow, moved.occluded, strict=True)]
+    swapped = world.swapped.pairs(clips, length) if isinstance(world, MotionKeyed) else ()
     looks = world.looks if isinstance(world, Street) else {}
-    palettes = {str(domain): Street.palette for domain, look in looks.items() if look == LABELS}
-    return EvaluationData(x=sources["x"], y=sources["y"], paired=True, motion=motion, palettes=palettes)
+    return EvaluationData(
+        x=clips_source(f"{name}/held_out/x", truth.x, rate=world.rate),
+        y=clips_source(f"{name}/held_out/y", truth.y, rate=world.rate),
+        paired=True,
+        motion={
+            domain: [Motion(*steps) for steps in zip(moved.flow, moved.occluded, strict=True)]
+            for domain, moved in (("x", truth.motion_x), ("y", truth.motion_y))
+        },
+        palettes={str(domain): Street.palette for domain, look in looks.items() if look == LABELS},
+        swapped=dict(zip("xy", (clips_source(name, frames) for frames in swapped), strict=False)),
+    )
+
+
+def clips_source(name: str, clips: Iterable[Frames], *, rate: Fraction | None = None) -> FrameSource:
+    """Clips in memory as a source, each a sequence without cuts.
+
+    Args:
+        name: What to call them.
+        clips: uint8 arrays ``(time, height, width, channel)``.
+        rate: Frames a second, if known.
+    """
+    sequences = [
+        ArraySequence(clip, name=f"{name}/{number}", rate=rate, continuous=True) for number, clip in enumerate(clips)
+    ]
+    return FrameSource(sequences, name=name)
 
 
 def stretches(items: Iterable[T], length: int, overlap: int) -> Iterator[tuple[list[T], int]]:

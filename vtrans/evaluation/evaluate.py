@@ -6,28 +6,14 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
-from vtrans.data import frames_to_tensor
 from vtrans.errors import refusal
-from vtrans.evaluation.catalogue import METRICS, NAMES, obstacle, with_companions
-from vtrans.evaluation.chunks import batch_of, translated_chunks
-from vtrans.evaluation.data import EvaluationData, stretches
+from vtrans.evaluation.chunks import Chunk
+from vtrans.evaluation.data import EvaluationData
 from vtrans.evaluation.features import NOTE, Features
-from vtrans.evaluation.measures import (
-    Comparison,
-    Fidelity,
-    Flicker,
-    Measure,
-    Measured,
-    MotionDifference,
-    Segmentation,
-    Sharpness,
-    TruthScores,
-    Warping,
-)
-from vtrans.evaluation.reconstruction import reconstruction_errors
+from vtrans.evaluation.metrics import metrics as known_metrics
+from vtrans.evaluation.metrics.metric import Metric, created, with_those_beside
 from vtrans.evaluation.results import Evaluation, Value
+from vtrans.evaluation.streams import given, real_frames, translated
 from vtrans.model import TranslationModel
 
 
@@ -38,19 +24,20 @@ def evaluate(
     to: str = "both",
     metrics: Iterable[str] | None = None,
     features: Features | None = None,
+    rounded: bool = True,
     watch: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Translates frames and measures what comes out.
 
-    Translations are rounded to 8 bits first, as they are where they are stored. Only a few frames are in memory at a
-    time; of features their moments and a sample.
+    Only a few frames are in memory at a time; of features their moments and a sample.
 
     Args:
         model: The model, on the device where it shall run.
         data: The frames.
         to: The domain to translate into, ``"x"``, ``"y"`` or ``"both"``.
-        metrics: Those to measure; by default all that the data allow. Beside those over time comes ``sharpness``.
+        metrics: Those to measure; by default all that the data allow. Those that have to stand beside them are added.
         features: The feature network for ``fid``, ``kid`` and ``vfd``.
+        rounded: Whether translations are rounded to 8 bits first, as they are where they are stored.
         watch: Called for each frame that was translated, with how many there are so far.
 
     Returns:
@@ -69,108 +56,76 @@ def evaluate(
         >>> sorted(found.numbers)
         ['l1/y', 'psnr/y']
     """
-    if to not in ("x", "y", "both"):
-        raise ValueError(refusal("to", allowed="'x', 'y' or 'both'", got=repr(to)))
-    directions = ["y", "x"] if to == "both" else [to]
-    names = list(NAMES) if metrics is None else with_companions(metrics := list(metrics))
-    if not names:
-        raise ValueError(refusal("metrics", allowed="at least one metric", got="none"))
-    for direction in directions:
-        _check(model, data, direction)
-    obstacles = {
-        f"{name}/{direction}": reason
-        for direction in directions
-        for name in names
-        if (reason := obstacle(name, model=model, data=data, to=direction, features=features)) is not None
-    }
-    _check_asked(metrics or (), directions, obstacles)
+    asked = None if metrics is None else list(metrics)
+    chosen, left_out = choose(model, data, to=to, metrics=asked, features=features)
     values: list[Value] = []
     done = 0
-
-    def count(frames: int) -> None:
-        nonlocal done
-        for _ in range(frames):
-            done += 1
-            if watch is not None:
-                watch(done)
-
-    for direction in directions:
-        chosen = [name for name in names if f"{name}/{direction}" not in obstacles]
-        found, missed = _measure(model, data, direction, chosen, features, count)
-        obstacles |= missed
-        values += found
-    _check_asked(metrics or (), directions, obstacles)
-    return Evaluation(tuple(values), obstacles, _settings(model, data, directions), _notes(values))
-
-
-def _check_asked(metrics: Iterable[str], directions: list[str], obstacles: Mapping[str, str]) -> None:
-    """Refuses metrics that were asked for and can be measured in no direction."""
-    for name in metrics:
-        reasons = [obstacles.get(f"{name}/{direction}") for direction in directions]
-        if all(reasons):
-            allowed, why = "metrics that can be measured on these data", _sentence(reasons)
-            raise ValueError(refusal("metrics", allowed=allowed, got=name, why=why))
+    for direction, made in chosen.items():
+        needs = {need for metric in made.values() for need in metric.needs}
+        for chunk in translated(model, data, direction, needs, features=features, rounded=rounded):
+            _add(made, chunk)
+            for _ in range(len(chunk.new)):
+                done += 1
+                if watch is not None:
+                    watch(done)
+        if "real" in needs:
+            for chunk in real_frames(data, direction, next(model.parameters()).device, features):
+                _add(made, chunk)
+        for name, metric in made.items():
+            try:
+                values.append(_value(name, metric, direction, features))
+            except ValueError as error:
+                left_out[f"{name}/{_domain(metric, direction)}"] = str(error)
+    _check_asked(asked or (), list(chosen), left_out)
+    return Evaluation(tuple(values), left_out, _settings(data, list(chosen), rounded), _notes(values))
 
 
-def _measure(
+def choose(
     model: TranslationModel,
     data: EvaluationData,
-    to: str,
-    names: list[str],
-    features: Features | None,
-    count: Callable[[int], None],
-) -> tuple[list[Value], dict[str, str]]:
-    """The values of one direction, and what could not be measured after all."""
-    device = next(model.parameters()).device
-    measures = _measures(names, data, to, features)
-    if measures:
-        for chunk in translated_chunks(model, data, to):
-            for measure, _ in measures:
-                measure.add(chunk)
-            count(len(chunk.source) - chunk.fresh)
-    comparing = [measure for measure, _ in measures if isinstance(measure, Comparison)]
-    real = data.of(to)
-    for sequence in real.sequences if comparing and real is not None else ():
-        for frames, fresh in stretches(data.frames(sequence), batch_of(device, *data.size_of(sequence)), 1):
-            for measure in comparing:
-                measure.add_real(frames_to_tensor(np.stack(frames)), fresh)
-    measured: list[Measured] = []
-    missed: dict[str, str] = {}
-    for measure, of in measures:
-        try:
-            measured += measure.values()
-        except ValueError as error:
-            missed |= {f"{name}/{to}": str(error) for name in of}
-    back = [name for name in ("cycle", "recycle", "prediction") if name in names]
-    if back:
-        start = "x" if to == "y" else "y"
-        measured += reconstruction_errors(model, data, start, back, batch=lambda h, w: batch_of(device, h, w))
-        known = {found.name for found in measured}
-        missed |= {f"{name}/{to}": "no sequence is long enough" for name in back if name not in known}
-    wanted = [found for found in measured if METRICS[found.name].beside or found.name in names]
-    wanted.sort(key=lambda found: [*METRICS].index(found.name))
-    return [_value(found, to, features) for found in wanted], missed
+    *,
+    to: str = "both",
+    metrics: Iterable[str] | None = None,
+    features: Features | None = None,
+) -> tuple[dict[str, dict[str, Metric]], dict[str, str]]:
+    """What :func:`evaluate` would measure, without any work.
+
+    Returns:
+        For each domain translated into its metrics by name; and what is left out, such as ``"fid/y"``, and why.
+
+    Raises:
+        ValueError: As :func:`evaluate`.
+    """
+    if to not in ("x", "y", "both"):
+        raise ValueError(refusal("to", allowed="'x', 'y' or 'both'", got=repr(to)))
+    asked = list(known_metrics if metrics is None else metrics)
+    names = with_those_beside(asked)
+    if not names:
+        raise ValueError(refusal("metrics", allowed="at least one metric", got="none"))
+    chosen: dict[str, dict[str, Metric]] = {}
+    left_out: dict[str, str] = {}
+    for direction in ("y", "x") if to == "both" else (to,):
+        _check(model, data, direction)
+        there = given(model, data, direction, features)
+        chosen[direction] = {}
+        for name in names:
+            metric = created(name)
+            reason = metric.why_not(there)
+            if reason:
+                left_out[f"{name}/{_domain(metric, direction)}"] = reason
+            else:
+                chosen[direction][name] = metric
+    _check_asked(asked if metrics is not None else (), list(chosen), left_out)
+    return chosen, left_out
 
 
-def _measures(
-    names: list[str], data: EvaluationData, to: str, features: Features | None
-) -> list[tuple[Measure, list[str]]]:
-    """What computes these metrics, each with the names of those it computes."""
-    made: list[tuple[Measure, list[str]]] = []
-
-    def offer(make: Callable[[list[str]], Measure], *offered: str) -> None:
-        if wanted := [name for name in offered if name in names]:
-            made.append((make(wanted), wanted))
-
-    offer(TruthScores, "psnr", "ssim", "l1")
-    offer(lambda _: Segmentation(data.palettes[to]), "pixel_accuracy", "class_accuracy", "mean_iou")
-    offer(lambda _: Warping(), "warping_error")
-    offer(lambda _: MotionDifference(), "tof")
-    offer(lambda _: Flicker(), "flicker")
-    offer(lambda _: Sharpness(), "sharpness")
-    if features is not None:
-        offer(lambda wanted: Fidelity(features, wanted), "fid", "kid", "vfd")
-    return made
+def _check_asked(asked: Iterable[str], directions: Iterable[str], left_out: Mapping[str, str]) -> None:
+    """Refuses metrics that were asked for and can be measured in no direction."""
+    for name in asked:
+        reasons = [left_out.get(f"{name}/{_domain(created(name), direction)}", "") for direction in directions]
+        if all(reasons):
+            allowed, why = "metrics that can be measured on these data", reasons[0][:1].upper() + reasons[0][1:]
+            raise ValueError(refusal("metrics", allowed=allowed, got=name, why=why))
 
 
 def _check(model: TranslationModel, data: EvaluationData, to: str) -> None:
@@ -187,23 +142,38 @@ def _check(model: TranslationModel, data: EvaluationData, to: str) -> None:
             raise ValueError(refusal(domain, allowed=allowed, got=f"{frames.channels} in {frames.name}"))
 
 
-def _value(found: Measured, to: str, features: Features | None) -> Value:
-    metric = METRICS[found.name]
-    named = features.name if features is not None and "features" in metric.needs else None
+def _add(made: Mapping[str, Metric], chunk: Chunk) -> None:
+    for name, metric in made.items():
+        try:
+            metric.add(chunk)
+        except Exception as error:
+            error.add_note(f"It was raised by the metric {name}.")
+            raise
+
+
+def _domain(metric: Metric, to: str) -> str:
+    """The domain that a number is named for: that of the frames it compares with."""
+    return to if metric.ends == "output" else "y" if to == "x" else "x"
+
+
+def _value(name: str, metric: Metric, to: str, features: Features | None) -> Value:
+    found = metric.result()
     return Value(
-        metric=found.name,
-        to=to,
+        metric=name,
+        to=_domain(metric, to),
         value=found.value,
         better=metric.better,
         unit=metric.unit,
         count=found.count,
-        counted=found.counted,
-        features=named,
-        parts=found.parts,
+        counted=metric.counted,
+        features=features.name if features is not None and "features" in metric.needs else None,
+        parts=None if found.parts is None else dict(found.parts),
+        sequences=list(found.sequences),
+        group=metric.group,
     )
 
 
-def _settings(model: TranslationModel, data: EvaluationData, directions: list[str]) -> dict[str, Any]:
+def _settings(data: EvaluationData, directions: list[str], rounded: bool) -> dict[str, Any]:
     import vtrans
 
     facts: dict[str, Any] = {"vtrans": vtrans.__version__, "to": directions, "paired": data.paired}
@@ -216,7 +186,7 @@ def _settings(model: TranslationModel, data: EvaluationData, directions: list[st
                 "sizes": sorted({"{}x{}".format(*data.size_of(sequence)) for sequence in source.sequences}),
                 "motion": "exact" if domain in data.motion else "estimated by DIS",
             }
-    return facts | {"frames_of_a_sequence": data.length or "all", "levels": "8 bits"}
+    return facts | {"frames_of_a_sequence": data.length or "all", "levels": "8 bits" if rounded else "as computed"}
 
 
 def _notes(values: list[Value]) -> tuple[str, ...]:
@@ -225,8 +195,3 @@ def _notes(values: list[Value]) -> tuple[str, ...]:
         notes.append("Blurred or static frames lower what is measured over time: compare sharpness_ratio.")
     notes += [f"{v.metric}/{v.to} is infinite: a frame is exactly right." for v in values if math.isinf(v.value)]
     return tuple(notes)
-
-
-def _sentence(reasons: Iterable[str | None]) -> str:
-    reason = next(filter(None, reasons), "")
-    return reason[:1].upper() + reason[1:]

@@ -145,18 +145,14 @@ def _load(network: nn.Module, path: Path, heads: set[str]) -> None:
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
+    import timm
 
-            return load_file(path)
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        content = timm.models.load_state_dict(str(path), use_ema=False, weights_only=True)
     except Exception as error:  # a damaged file shows itself in many ways
         got = f"{path}, which cannot be read ({type(error).__name__})"
         raise ValueError(refusal("feature_weights", allowed="a file of tensors by name", got=got)) from error
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not all(isinstance(value, Tensor) for value in content.values()):
         got = f"{path}, which holds something else"
         raise ValueError(refusal("feature_weights", allowed="a file of tensors by name", got=got))
     return content

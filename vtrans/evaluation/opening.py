@@ -1,55 +1,30 @@
-"""Opens what a run is measured on: the data it held out, or others."""
+"""Opens what a model is measured on: what its run held out, or other frames."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from vtrans.data import FrameSource, open_source, split, worlds
-from vtrans.data.palettes import Palette
-from vtrans.errors import refusal
-from vtrans.evaluation.data import EvaluationData, world_data
-from vtrans.training.data_settings import DataSettings
-from vtrans.training.sources import (
+from vtrans.data import FrameSource, split
+from vtrans.data.opening import (
     DOMAINS,
     PUBLISHED,
     WORLD_PAIR_LENGTH,
     WORLD_PAIRS,
     load_size,
     of_domain,
+    open_domain,
     open_sources,
+    palettes_of,
     resolved,
+    world_of,
 )
+from vtrans.data.settings import DataSettings
+from vtrans.errors import refusal
+from vtrans.evaluation.data import EvaluationData, world_data
 
 _KINDS = ("x", "y", "world", "edges_of")
-
-
-def run_settings(run: Path) -> tuple[DataSettings, int] | None:
-    """The data that a run was trained on, and its seed.
-
-    Args:
-        run: The folder of a run, one of its checkpoints, or its model.
-
-    Returns:
-        None if it is no run: then its data are not known.
-
-    Raises:
-        ValueError: Its ``config.yaml`` cannot be read.
-    """
-    import yaml
-
-    place = run.resolve()
-    file = next((f for folder in (place, *place.parents[:3]) if (f := folder / "config.yaml").is_file()), None)
-    if file is None:
-        return None
-    try:
-        config = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return DataSettings(**config["data"]), int(config["seed"])
-    except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
-        got = f"something else ({' '.join(str(error).split())})"
-        raise ValueError(refusal(str(file), allowed="the config of a run of this version", got=got)) from error
 
 
 def changed_settings(settings: DataSettings, changes: Mapping[str, Any]) -> DataSettings:
@@ -101,56 +76,51 @@ def open_data(
         if value is not None and value < least:
             raise ValueError(refusal(argument, allowed=f"a whole number of at least {least}", got=value))
     if settings.world is not None:
-        data = resolved(settings)
-        if not isinstance(data.size, int):
-            allowed = "one side of a square, for a world"
-            raise ValueError(refusal("data.size", allowed=allowed, got=repr(data.size)))
-        world = worlds.create(settings.world, **{"size": data.size, "seed": seed, **data.world_options})
+        world = world_of(resolved(settings), seed)
         return world_data(settings.world, world, clips=clips or WORLD_PAIRS, length=length or WORLD_PAIR_LENGTH)
     published = settings.size == "published"
     size = (PUBLISHED["crop"],) * 2 if published else None if settings.size == "own" else load_size(settings)
     if settings.edges_of is not None:
         sources = dict(open_sources(resolved(settings), seed).held_out)
-        palettes: dict[str, Palette] = {}
     else:
-        sources, palettes = _opened(settings, labels, trained_on)
+        settings = _with_labels(settings, labels)
+        sources = _opened(settings, trained_on)
     if clips is not None:
         sources = {
             domain: FrameSource(source.sequences[:clips], name=source.name) for domain, source in sources.items()
         }
     pairs = paired or settings.paired or settings.edges_of is not None
     return EvaluationData(
-        x=sources.get("x"), y=sources.get("y"), paired=pairs, palettes=palettes, size=size, length=length
+        x=sources.get("x"),
+        y=sources.get("y"),
+        paired=pairs,
+        palettes={domain: palette for domain, palette in palettes_of(settings).items() if domain in sources},
+        size=size,
+        length=length,
     )
 
 
-def _opened(settings: DataSettings, labels: str, trained_on: bool) -> tuple[dict[str, FrameSource], dict[str, Palette]]:
-    """The frames of the domains that there are, and the palettes of those that are label maps."""
+def _with_labels(settings: DataSettings, labels: str) -> DataSettings:
+    """Settings in which a palette is for one of the domains at least."""
+    if labels not in DOMAINS:
+        raise ValueError(refusal("labels", allowed="x or y", got=labels))
+    channels = {str(domain): of_domain("data.channels", settings.channels, domain) for domain in DOMAINS}
+    if settings.palette is not None and "labels" not in channels.values():
+        channels[labels] = "labels"
+    return replace(settings, channels=channels)
+
+
+def _opened(settings: DataSettings, trained_on: bool) -> dict[str, FrameSource]:
+    """The frames of the domains that there are."""
     if trained_on and not settings.held_out:
         fix = "Pass --x and --y: frames that it did not see"
         raise ValueError(refusal("data", allowed="frames held out from training", got="none in this run", fix=fix))
-    if labels not in DOMAINS:
-        raise ValueError(refusal("labels", allowed="x or y", got=labels))
-    paths = {domain: path for domain in DOMAINS if (path := getattr(settings, domain)) is not None}
-    if not paths:
+    sources = {
+        str(domain): open_domain(settings, domain) for domain in DOMAINS if getattr(settings, domain) is not None
+    }
+    if not sources:
         fix = "Pass --x and --y, or --world"
         raise ValueError(refusal("data", allowed="frames to measure on", got="none", fix=fix))
-    channels = {domain: of_domain("data.channels", settings.channels, domain) for domain in DOMAINS}
-    if settings.palette is not None and "labels" not in channels.values():
-        channels["y" if labels == "y" else "x"] = "labels"
-    palettes = {
-        domain: Palette.load(str(settings.palette))
-        for domain in DOMAINS
-        if channels[domain] == "labels" and settings.palette is not None
-    }
-    sources: dict[str, FrameSource] = {}
-    for domain, path in paths.items():
-        source = open_source(
-            path,
-            layout=settings.layout,
-            on_error=settings.on_error,
-            channels=channels[domain],
-            palette=palettes.get(domain),
-        )
-        sources[domain] = split(source, settings.held_out)[1] if settings.held_out else source
-    return sources, {str(domain): palette for domain, palette in palettes.items() if domain in sources}
+    if settings.held_out:
+        return {domain: split(source, settings.held_out)[1] for domain, source in sources.items()}
+    return sources

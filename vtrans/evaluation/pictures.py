@@ -26,7 +26,7 @@ def write_strip(rows: Mapping[str, Frames], path: Path, *, columns: int = 8, sid
     """
     from PIL import Image
 
-    shown = {label: _enlarge(frames, side) for label, frames in rows.items()}
+    shown = {label: enlarged(frames, side) for label, frames in rows.items()}
     length, height, width, _ = next(iter(shown.values())).shape
     times = np.unique(np.linspace(0, length - 1, min(columns, length)).round().astype(int))
     label_width = max(_text_width(label) for label in shown) + 8
@@ -52,7 +52,7 @@ def side_by_side(clips: Mapping[str, Frames], *, side: int = 192) -> Iterator[Fr
     """
     from PIL import Image
 
-    shown = {label: _enlarge(frames, side) for label, frames in clips.items()}
+    shown = {label: enlarged(frames, side) for label, frames in clips.items()}
     length, height, width, _ = next(iter(shown.values())).shape
     above = 20
     size = (len(shown) * (width + _GAP) - _GAP, above + height)
@@ -67,8 +67,8 @@ def side_by_side(clips: Mapping[str, Frames], *, side: int = 192) -> Iterator[Fr
         yield np.asarray(picture)
 
 
-def _enlarge(frames: Frames, side: int) -> Frames:
-    """Frames as RGB, enlarged by a whole factor to about ``side``, pixels kept as squares."""
+def enlarged(frames: Frames, side: int) -> Frames:
+    """Frames as RGB, enlarged by a whole factor to at most ``side`` pixels high, pixels kept as squares."""
     factor = max(1, side // frames.shape[1])
     if frames.shape[3] == 1:
         frames = frames.repeat(3, axis=3)

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from vtrans.errors import refusal
-from vtrans.evaluation.catalogue import METRICS, Better
+from vtrans.evaluation.metrics.metric import Better
+from vtrans.files import replace_text
 
-FORMAT = 1
+FORMAT = 2
+"""The second names ``cycle``, ``recycle`` and ``prediction`` for the domain they end in; the first, for the other."""
 JSON_NAME, CSV_NAME = "evaluation.json", "evaluation.csv"
 _ARROWS: dict[Better, str] = {"higher": "↑", "lower": "↓", "near 1": "≈ 1", "": ""}
 
@@ -24,14 +26,16 @@ class Value:
 
     Attributes:
         metric: Its name.
-        to: The domain translated into; of ``cycle``, ``recycle`` and ``prediction`` the one that is not started from.
+        to: The domain that it ends in, as terms are named: that translated into, or brought back to.
         value: The number; infinite for the PSNR of a frame that is exactly right.
         better: Which values are better; empty where that depends on others beside it.
         unit: Its unit; empty for plain numbers.
         count: From how many it was computed.
-        counted: What of: frames, steps from one frame to the next, or pairs of frames.
+        counted: What of: frames, steps from one frame to the next, pairs of frames or clips.
         features: The feature network that it depends on.
         parts: What it is the mean of, by class, where it is one over classes.
+        sequences: The number of each sequence alone, in order, where there is one; NaN where a sequence has none.
+        group: The heading that it is shown under.
     """
 
     metric: str
@@ -43,6 +47,8 @@ class Value:
     counted: str
     features: str | None = None
     parts: dict[str, float] | None = None
+    sequences: list[float] = field(default_factory=list)
+    group: str = "others"
 
 
 @dataclass(frozen=True)
@@ -63,34 +69,29 @@ class Evaluation:
 
     @property
     def numbers(self) -> dict[str, float]:
-        """The values by metric and domain translated into, such as ``"psnr/y"``."""
+        """The values by metric and the domain they end in, such as ``"psnr/y"`` or ``"cycle/x"``."""
         return {f"{value.metric}/{value.to}": value.value for value in self.values}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data that JSON can hold; a number that is not finite is null, and a note says why."""
-        values = [asdict(value) | {"value": _finite(value.value)} for value in self.values]
+        values = [
+            asdict(v) | {"value": _finite(v.value), "sequences": [_finite(number) for number in v.sequences]}
+            for v in self.values
+        ]
         parts = {"settings": self.settings, "values": values, "left_out": self.left_out, "notes": list(self.notes)}
         return {"format": FORMAT, **parts}
 
     def table(self) -> str:
         """The numbers as a table of at most 80 columns, and below it the notes and what was left out."""
-        directions = list(dict.fromkeys(value.to for value in self.values))
-        numbers = self.numbers
-        lines = [
-            *self._sources(),
-            "",
-            f"{'':<24}" + "".join(f"{'y → x' if to == 'x' else 'x → y':>14}" for to in directions),
-        ]
-        group = ""
-        for name, metric in METRICS.items():
-            cells = [numbers.get(f"{name}/{to}") for to in directions]
-            if all(cell is None for cell in cells):
-                continue
-            if metric.group != group:
-                lines += ["", metric.group]
-                group = metric.group
-            row = "".join(f"{'' if cell is None else format(cell, '.4g'):>14}" for cell in cells)
-            lines.append(f"  {name:<22}{row}  {_ARROWS[metric.better]:<3} {metric.unit}".rstrip())
+        domains = list(dict.fromkeys(value.to for value in self.values))
+        lines = [*self._sources(), "", f"{'':<24}" + "".join(f"{f'in {domain}':>14}" for domain in domains)]
+        for group in dict.fromkeys(value.group for value in self.values):
+            lines += ["", group]
+            rows = {value.metric: value for value in self.values if value.group == group}
+            for name, shown in rows.items():
+                cells = [self.numbers.get(f"{name}/{domain}") for domain in domains]
+                row = "".join(f"{'' if cell is None else format(cell, '.4g'):>14}" for cell in cells)
+                lines.append(f"  {name:<22}{row}  {_ARROWS[shown.better]:<3} {shown.unit}".rstrip())
         lines += ["", "↑ higher is better, ↓ lower is better, ≈ 1 best near 1; others to compare with"]
         lines += [text for note in self.notes for text in _wrapped(note)]
         reasons: dict[str, list[str]] = {}
@@ -135,8 +136,6 @@ class Evaluation:
         Raises:
             FileExistsError: One of them is there.
         """
-        from vtrans.training.manifest import replace_text
-
         check_output(folder, overwrite=overwrite)
         folder.mkdir(parents=True, exist_ok=True)
         replace_text(

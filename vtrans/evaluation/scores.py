@@ -5,7 +5,7 @@ from torch import Tensor
 
 from vtrans.errors import refusal
 
-RANGE = 2.0
+RANGE, WINDOW = 2.0, 11
 
 
 def psnr(translated: Tensor, truth: Tensor) -> float:
@@ -27,9 +27,7 @@ def psnr(translated: Tensor, truth: Tensor) -> float:
         >>> round(psnr(torch.zeros(2, 3, 4, 4), torch.full((2, 3, 4, 4), 0.2)), 3)
         20.0
     """
-    a, b = _frames(translated, truth)
-    errors = (a - b).square().mean(dim=(1, 2, 3))
-    return float((10 * torch.log10(RANGE**2 / errors)).mean())
+    return float(psnr_of_frames(translated, truth).mean())
 
 
 def l1(translated: Tensor, truth: Tensor) -> float:
@@ -49,8 +47,7 @@ def l1(translated: Tensor, truth: Tensor) -> float:
         >>> l1(torch.zeros(3, 4, 4), torch.full((3, 4, 4), 0.5))
         0.5
     """
-    a, b = _frames(translated, truth)
-    return float((a - b).abs().mean())
+    return float(l1_of_frames(translated, truth).mean())
 
 
 def ssim(translated: Tensor, truth: Tensor) -> float:
@@ -76,13 +73,31 @@ def ssim(translated: Tensor, truth: Tensor) -> float:
     Reference:
         Wang et al., Image quality assessment: from error visibility to structural similarity, 2004.
     """
+    return float(ssim_of_frames(translated, truth).mean())
+
+
+def psnr_of_frames(translated: Tensor, truth: Tensor) -> Tensor:
+    """The :func:`psnr` of each frame."""
+    a, b = _frames(translated, truth)
+    return 10 * torch.log10(RANGE**2 / (a - b).square().mean(dim=(1, 2, 3)))
+
+
+def l1_of_frames(translated: Tensor, truth: Tensor) -> Tensor:
+    """The :func:`l1` of each frame."""
+    a, b = _frames(translated, truth)
+    return (a - b).abs().mean(dim=(1, 2, 3))
+
+
+def ssim_of_frames(translated: Tensor, truth: Tensor) -> Tensor:
+    """The :func:`ssim` of each frame."""
     from kornia.metrics import ssim as similarity
 
     a, b = _frames(translated, truth)
-    if min(a.shape[-2:]) < 11:
-        raise ValueError(refusal("translated", allowed="frames of at least 11x11 pixels", got=f"{tuple(a.shape[-2:])}"))
+    if min(a.shape[-2:]) < WINDOW:
+        allowed = f"frames of at least {WINDOW}x{WINDOW} pixels"
+        raise ValueError(refusal("translated", allowed=allowed, got=f"{tuple(a.shape[-2:])}"))
     a, b = (a + 1) / 2, (b + 1) / 2  # its comparison of means takes brightness from 0 up
-    return float(similarity(a, b, window_size=11, max_val=1.0, padding="valid").mean())
+    return similarity(a, b, window_size=WINDOW, max_val=1.0, padding="valid").mean(dim=(1, 2, 3))
 
 
 def _frames(translated: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:

@@ -157,13 +157,9 @@ def export_generator(
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}.") as folder:
             written = Path(folder, target.name)
-            try:
+            with _refused(name, generator, f"that can be exported as {FORMATS[target.suffix]}"):
                 run = _WRITERS[target.suffix](program, written, metadata)
                 made = [run(frames) for frames, _ in expected]
-            except OSError:
-                raise
-            except Exception as error:
-                raise ValueError(_impossible(name, generator, FORMATS[target.suffix], error)) from error
             pairs = zip(expected, made, strict=True)
             comparisons = tuple(_compare(generator, *pair, other) for pair, other in pairs)
             _check(target, name, comparisons)
@@ -219,13 +215,12 @@ def _reference(
     batch, height, width = shape
     random = torch.Generator().manual_seed(0)
     frames = torch.rand(batch, channels, height, width, generator=random) * 2 - 1
-    try:
-        with torch.no_grad():
-            return frames, generator(frames)
-    except Exception as error:
-        fix = "Pass a size that it takes (--size), or declare the sizes as its attributes multiple and minimum"
-        got = f"{type(generator).__name__}, which fails on {height}x{width} ({_reason(error)})"
-        raise ValueError(refusal(name, allowed=f"a generator that takes frames {sizes}", got=got, fix=fix)) from error
+    fix = "Pass a size that it takes (--size), or declare the sizes as its attributes multiple and minimum"
+    with (
+        torch.no_grad(),
+        _refused(name, generator, f"that takes frames {sizes}", f", which fails on {height}x{width}", fix),
+    ):
+        return frames, generator(frames)
 
 
 def _metadata(model: TranslationModel, to: str, sizes: Sizes) -> dict[str, str]:
@@ -249,12 +244,10 @@ def _program(name: str, generator: nn.Module, frames: Tensor, sizes: Sizes) -> E
     sample = frames.new_zeros(2, frames.shape[1], *sizes.traced())
     # Without it, a size at which some layer sees a single row would be refused by the file.
     oblivious = _config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
-    try:
-        with torch.no_grad(), oblivious:
-            program = torch.export.export(generator, (sample,), dynamic_shapes=(sizes.dynamic_shapes(),), strict=False)
-    except Exception as error:
-        fix = "" if sizes.fixed is not None else "Pass a size (--size HEIGHT WIDTH) to export it for that one alone"
-        raise ValueError(_impossible(name, generator, f"a file that takes frames {sizes}", error, fix)) from error
+    fix = "" if sizes.fixed is not None else "Pass a size (--size HEIGHT WIDTH) to export it for that one alone"
+    kind = f"that can be exported as a file that takes frames {sizes}"
+    with torch.no_grad(), oblivious, _refused(name, generator, kind, fix=fix):
+        program = torch.export.export(generator, (sample,), dynamic_shapes=(sizes.dynamic_shapes(),), strict=False)
     for part in program.graph_module.modules():
         if isinstance(part, torch.fx.GraphModule):
             for node in part.graph.nodes:
@@ -330,20 +323,18 @@ def _check(path: Path, name: str, comparisons: tuple[Comparison, ...]) -> None:
             )
 
 
-def _impossible(name: str, generator: nn.Module, kind: str, error: Exception, fix: str = "") -> str:
-    return refusal(
-        name,
-        allowed=f"a generator that can be exported as {kind}",
-        got=type(generator).__name__,
-        why=f"{type(error).__name__}: {_reason(error)}",
-        fix=fix,
-    )
-
-
-def _reason(error: Exception) -> str:
-    """What an exporter says, without its advice and its traces."""
-    lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()]
-    return " ".join(line.partition("For more information")[0].strip() for line in lines[:2]) or type(error).__name__
+@contextmanager
+def _refused(name: str, generator: nn.Module, kind: str, where: str = "", fix: str = "") -> Iterator[None]:
+    """Makes of what fails within it a refusal of the generator, without an exporter's advice and traces."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()]
+        reason = " ".join(line.partition("For more information")[0].strip() for line in lines[:2])
+        got, why = f"{type(generator).__name__}{where}", f"{type(error).__name__}: {reason or 'no message'}"
+        raise ValueError(refusal(name, allowed=f"a generator {kind}", got=got, why=why, fix=fix)) from error
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Checkpoints of the published code: its names for our tensors, and its files into our models."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, cast
 
@@ -28,15 +28,6 @@ _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 # A published network as nested containers: lists count from 0, None stands for a layer without tensors.
 _Layout: TypeAlias = nn.Module | None | list["_Layout"] | dict[str, "_Layout"]
-
-_PUBLISHED = (
-    ResnetGenerator,
-    UnetGenerator,
-    NLayerDiscriminator,
-    PixelDiscriminator,
-    UnetPredictor,
-    SiamesePredictor,
-)
 
 
 class HasNetworks(Protocol):
@@ -239,8 +230,8 @@ def _walk(layout: _Layout, name: str) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _layout(network: nn.Module) -> _Layout:
-    if type(network) not in _PUBLISHED:
-        kinds = ", ".join(kind.__name__ for kind in _PUBLISHED)
+    if type(network) not in _LAYOUTS:
+        kinds = ", ".join(kind.__name__ for kind in _LAYOUTS)
         raise ValueError(
             refusal("network", allowed=f"one that the published code has: {kinds}", got=type(network).__name__)
         )
@@ -251,24 +242,7 @@ def _layout(network: nn.Module) -> _Layout:
                 f"norm of {name}", allowed="'instance' or 'batch'", got="another", why="No published one has others"
             )
         )
-    if isinstance(network, ResnetGenerator):
-        return _resnet(network)
-    if isinstance(network, UnetGenerator):
-        return _unet(network)
-    if isinstance(network, UnetPredictor):
-        return _unet(network.unet)
-    if isinstance(network, NLayerDiscriminator):
-        return {"model": [*network.stem, *network.body, network.head]}
-    if isinstance(network, PixelDiscriminator):
-        return {"net": [*network.stem, *network.body, network.head]}
-    if isinstance(network, SiamesePredictor):
-        # None where the published code pads by a layer of its own, here as in the residual generator. It assigns the
-        # U-Net before the convolutions around it, and a state dict has that order.
-        *convolutions, last, tanh = network.head
-        stem: list[_Layout] = [None, *network.stem]
-        head: list[_Layout] = [*convolutions, None, last, tanh]
-        return {"model": _unet(network.unet), "model1": stem, "model3": head}
-    raise NotImplementedError(type(network).__name__)
+    return _LAYOUTS[type(network)](network)
 
 
 def _resnet(network: ResnetGenerator) -> _Layout:
@@ -286,3 +260,23 @@ def _unet(network: UnetGenerator) -> _Layout:
         inner = [] if layout is None else [layout]
         layout = {"model": [*cast(nn.Sequential, down), *inner, *cast(nn.Sequential, up)]}
     return {"model": layout}
+
+
+def _siamese(network: SiamesePredictor) -> _Layout:
+    # None where the published code pads by a layer of its own, here as in the residual generator. It assigns the U-Net
+    # before the convolutions around it, and a state dict has that order.
+    *convolutions, last, tanh = network.head
+    stem: list[_Layout] = [None, *network.stem]
+    head: list[_Layout] = [*convolutions, None, last, tanh]
+    return {"model": _unet(network.unet), "model1": stem, "model3": head}
+
+
+_LAYOUTS: dict[type[nn.Module], Callable[[Any], _Layout]] = {
+    ResnetGenerator: _resnet,
+    UnetGenerator: _unet,
+    NLayerDiscriminator: lambda network: {"model": [*network.stem, *network.body, network.head]},
+    PixelDiscriminator: lambda network: {"net": [*network.stem, *network.body, network.head]},
+    UnetPredictor: lambda network: _unet(network.unet),
+    SiamesePredictor: _siamese,
+}
+"""How the published code nests the layers of each network that it has."""

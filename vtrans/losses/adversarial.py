@@ -23,17 +23,11 @@ class Adversarial(Loss):
 
     Args:
         weight: Weight of the generators' term; the discriminators' has weight 1.
-        criterion: ``"least_squares"``, ``"non_saturating"`` (published as ``"vanilla"``), ``"hinge"``,
-            ``"wasserstein"``.
-        frames: Which frames are translated, ``"past"`` or ``"all"``.
         predicted: Whether predicted frames are judged too.
         joined: Whether the translated frames and the predicted ones after them are judged as one stream, for a
             discriminator that looks at windows; frames predicted from real ones, of which there may be less than a
             window, are then left out.
         pool: Images in the history from which half of the fakes come; 0 for none.
-
-    Raises:
-        ValueError: An option is out of its range.
 
     Example:
         >>> loss = Adversarial(criterion="hinge", pool=50)
@@ -76,13 +70,6 @@ class AdversarialPrediction(Loss):
     """Frames predicted from real ones are to pass as real: Σ_t c(D_X(P_X(x_{1:t}))).
 
     D_X learns to tell them from real ones by :class:`Adversarial` with ``predicted=True``.
-
-    Args:
-        weight: Weight of the term.
-        criterion: As in :class:`Adversarial`.
-
-    Raises:
-        ValueError: An option is out of its range.
 
     Example:
         >>> AdversarialPrediction().name

@@ -36,7 +36,12 @@ class Loss(ABC):
 
     Subclass it, write :meth:`terms`, and register the class to use it by name. Options are dataclass fields (decorate
     the subclass with ``@dataclass(kw_only=True, eq=False)``) or arguments of an ``__init__`` that stores each under
-    its own name. The fields ``distance``, ``criterion`` and ``frames``, where a loss has them, are checked here.
+    its own name. These fields are checked here, and mean the same in every loss that has them:
+
+    - ``distance``: ``"l1"``, ``"l2"``, ``"charbonnier"``, a (name, options) pair or a function;
+    - ``criterion``: ``"least_squares"``, ``"non_saturating"`` (published as ``"vanilla"``), ``"hinge"``,
+      ``"wasserstein"``, a (name, options) pair or a function;
+    - ``frames``: which frames of the clip are taken, ``"past"`` (all but the last) or ``"all"``.
 
     Args:
         weight: A number of 0 or more, a :class:`Schedule` over steps, or ``{"x": …, "y": …}`` by the domain of the

@@ -17,12 +17,6 @@ from vtrans.losses.weights import Weight
 class R1(Loss):
     """The discriminator's gradient at real frames is small: ½ Σ_t ‖∇D_X(x_t)‖².
 
-    Args:
-        weight: Weight of the term.
-
-    Raises:
-        ValueError: The weight is no weight.
-
     Example:
         >>> [term.phase for term in R1().directions()]
         ['penalties', 'penalties']
@@ -45,12 +39,7 @@ class GradientPenalty(Loss):
     ``adversarial`` at ``criterion="wasserstein"`` that is WGAN-GP.
 
     Args:
-        weight: Weight of the term.
         norm: The norm that the gradient is to have.
-        frames: Which frames are translated, ``"past"`` or ``"all"``.
-
-    Raises:
-        ValueError: An option is out of its range.
 
     Example:
         >>> [term.phase for term in GradientPenalty().directions()]

@@ -15,14 +15,6 @@ from vtrans.losses.weights import Weight
 class Cycle(Loss):
     """A frame translated and translated back is the frame: Σ_t ‖x_t − G_X(G_Y(x_t))‖.
 
-    Args:
-        weight: Weight of the term.
-        distance: ``"l1"``, ``"l2"``, ``"charbonnier"``, a (name, options) pair or a function.
-        frames: Which frames are translated, ``"past"`` or ``"all"``.
-
-    Raises:
-        ValueError: An option is out of its range.
-
     Example:
         >>> import torch
         >>> clip = torch.zeros(1, 3, 3, 8, 8)
@@ -45,14 +37,6 @@ class Cycle(Loss):
 @dataclass(kw_only=True, eq=False)
 class Identity(Loss):
     """A generator leaves frames of its own domain alone: Σ_t ‖x_t − G_X(x_t)‖.
-
-    Args:
-        weight: Weight of the term.
-        distance: As in :class:`Cycle`.
-        frames: Which frames, ``"past"`` or ``"all"``.
-
-    Raises:
-        ValueError: An option is out of its range.
 
     Example:
         >>> import torch
@@ -78,13 +62,6 @@ class Identity(Loss):
 class Recurrent(Loss):
     """A predictor foresees its domain's next frame: Σ_t ‖x_{t+1} − P_X(x_{1:t})‖.
 
-    Args:
-        weight: Weight of the term.
-        distance: As in :class:`Cycle`.
-
-    Raises:
-        ValueError: An option is out of its range.
-
     Example:
         >>> Recurrent(distance="l2").options
         {'weight': 10.0, 'distance': 'l2'}
@@ -105,12 +82,7 @@ class Recycle(Loss):
     """A clip translated, continued and brought back goes on as it did: Σ_t ‖x_{t+1} − G_X(P_Y(G_Y(x_{1:t})))‖.
 
     Args:
-        weight: Weight of the term.
-        distance: As in :class:`Cycle`.
         frozen_predictor: Whether the predictor stands frozen here, so that it learns from real streams alone.
-
-    Raises:
-        ValueError: An option is out of its range.
 
     Example:
         >>> loss = Recycle(weight={"x": 7.0, "y": 3.0})

@@ -1,23 +1,38 @@
-"""Checks of constructor options that the networks share."""
+"""Checks of constructor options: what an option's name means is the same in every network."""
 
 import math
 from collections.abc import Sequence
 
 from vtrans.errors import refusal
 
+NORMS = ("instance", "batch", "group", "none")
+INITS = ("normal", "xavier", "kaiming", "orthogonal")
+PADDINGS = ("reflect", "replicate", "zero")
 
-def require_count(argument: str, value: object, *, least: int = 1) -> None:
-    """Refuses anything but a whole number of at least ``least``.
+_LEAST = {"blocks": 0, "depth": 2}
+_CHOICES = {"norm": NORMS, "init": INITS, "padding": PADDINGS}
+
+
+def require(**options: object) -> None:
+    """Refuses a bad value of any option that the networks share, by the rule that belongs to the option's name.
+
+    Args:
+        **options: ``norm``, ``init`` and ``padding`` are names from a list, ``dropout`` is a rate, ``init_gain`` a
+            scale; all others are whole numbers, ``blocks`` from 0 up, ``depth`` from 2, the rest from 1.
 
     Raises:
-        TypeError: If the value is no whole number.
-        ValueError: If it is too small.
+        TypeError: If a value is of the wrong type.
+        ValueError: If a value is out of range, or not on the list.
     """
-    allowed = f"a whole number of at least {least}"
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(refusal(argument, allowed=allowed, got=repr(value)))
-    if value < least:
-        raise ValueError(refusal(argument, allowed=allowed, got=value))
+    for name, value in options.items():
+        if name in _CHOICES:
+            require_choice(name, value, _CHOICES[name])
+        elif name == "dropout":
+            _check_dropout(value)
+        elif name == "init_gain":
+            _check_gain(value)
+        else:
+            _check_count(name, value, least=_LEAST.get(name, 1))
 
 
 def require_choice(argument: str, value: object, allowed: Sequence[str]) -> None:
@@ -30,13 +45,15 @@ def require_choice(argument: str, value: object, allowed: Sequence[str]) -> None
         raise ValueError(refusal(argument, allowed=f"one of {', '.join(map(repr, allowed))}", got=repr(value)))
 
 
-def require_dropout(value: object) -> None:
-    """Refuses a dropout rate outside [0, 1).
+def _check_count(argument: str, value: object, *, least: int) -> None:
+    allowed = f"a whole number of at least {least}"
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(refusal(argument, allowed=allowed, got=repr(value)))
+    if value < least:
+        raise ValueError(refusal(argument, allowed=allowed, got=value))
 
-    Raises:
-        TypeError: If the value is no number.
-        ValueError: If it is outside [0, 1).
-    """
+
+def _check_dropout(value: object) -> None:
     allowed = "a number in [0, 1), where 0 is off"
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(refusal("dropout", allowed=allowed, got=repr(value), fix="Pass dropout=0.5 to switch it on."))
@@ -44,13 +61,7 @@ def require_dropout(value: object) -> None:
         raise ValueError(refusal("dropout", allowed=allowed, got=value))
 
 
-def require_gain(value: object) -> None:
-    """Refuses a scale of initial weights that is not above 0.
-
-    Raises:
-        TypeError: If the value is neither a number nor None.
-        ValueError: If it is not above 0, or not finite.
-    """
+def _check_gain(value: object) -> None:
     allowed = "a number above 0, or None for the law's own"
     if isinstance(value, bool) or not isinstance(value, int | float | None):
         raise TypeError(refusal("init_gain", allowed=allowed, got=repr(value)))

@@ -4,9 +4,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
-from vtrans.networks.checks import require_choice, require_gain
-
-INITS = ("normal", "xavier", "kaiming", "orthogonal")
+from vtrans.networks.checks import require
 
 _GAINS = {"normal": 0.02, "xavier": 0.02, "kaiming": 1.0, "orthogonal": 1.0}
 
@@ -36,8 +34,7 @@ def initialize(network: nn.Module, *, init: str = "normal", gain: float | None =
     Reference:
         Glorot and Bengio, 2010; He et al., 2015; Saxe et al., 2014. The defaults are those of pix2pix and CycleGAN.
     """
-    require_choice("init", init, INITS)
-    require_gain(gain)
+    require(init=init, init_gain=gain)
     scale = _GAINS[init] if gain is None else float(gain)
     for module in network.modules():
         if isinstance(module, _ConvNd | nn.Linear):

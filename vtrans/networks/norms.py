@@ -3,9 +3,7 @@
 from torch import Tensor, nn
 
 from vtrans.functional import kernels
-from vtrans.networks.checks import require_choice
-
-NORMS = ("instance", "batch", "group", "none")
+from vtrans.networks.checks import require
 
 
 class InstanceNorm2d(nn.InstanceNorm2d):
@@ -47,7 +45,7 @@ def norm_layer(norm: str, channels: int, *, dimensions: int = 2) -> nn.Module:
     Reference:
         Ulyanov et al., Instance Normalization, 2016 (arXiv 1607.08022); Wu and He, Group Normalization, ECCV 2018.
     """
-    require_choice("norm", norm, NORMS)
+    require(norm=norm)
     if norm == "instance":
         return _INSTANCE[dimensions](channels)
     if norm == "batch":

@@ -74,24 +74,20 @@ def check_clip(network: Sized, clip: Tensor, *, channels: int, length: int | Non
 
 
 def _check_size(network: Sized, frames: Tensor) -> None:
-    height, width = frames.shape[-2], frames.shape[-1]
-    multiple, minimum = network.multiple, network.minimum
-    if height < minimum or width < minimum or height % multiple or width % multiple:
-        raise ValueError(_wrong_size(network, int(height), int(width)))
+    sides = frames.shape[-2:]
+    if any(side < network.minimum or side % network.multiple for side in sides):
+        raise ValueError(_wrong_size(network, *map(int, sides)))
 
 
 def _wrong_size(network: Sized, height: int, width: int) -> str:
-    multiple, minimum = network.multiple, network.minimum
-    nearest = [
-        f"{side} {' or '.join(map(str, nearest_sizes(size, multiple=multiple, minimum=minimum)))}"
-        for side, size in (("height", height), ("width", width))
-    ]
-    rule = f"multiples of {multiple} from {nearest_sizes(0, multiple=multiple, minimum=minimum)[0]} up"
+    heights, widths, (smallest, *_) = (
+        nearest_sizes(side, multiple=network.multiple, minimum=network.minimum) for side in (height, width, 0)
+    )
     return refusal(
         f"size of the frames for {type(network).__name__}",
-        allowed=f"height and width in {rule}",
+        allowed=f"height and width in multiples of {network.multiple} from {smallest} up",
         got=f"{height}x{width} (height x width)",
-        fix=f"Nearest that work: {', '.join(nearest)}",
+        fix=f"Nearest that work: height {' or '.join(map(str, heights))}, width {' or '.join(map(str, widths))}",
     )
 
 

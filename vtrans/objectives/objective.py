@@ -16,12 +16,13 @@ from vtrans.algebra.times import Reads
 from vtrans.algebra.values import Value, map_tensors, tensors_in
 from vtrans.algebra.views import Carried, Clip, Recursion, Ticks
 from vtrans.errors import refusal, unknown
+from vtrans.losses.base import Loss
 from vtrans.losses.parts import weigh
 from vtrans.losses.terms import Discrimination, Judgement, Penalty, TooShortError, is_computed
 from vtrans.objectives.phases import Phase
 from vtrans.objectives.pool import HistoryPool
 from vtrans.objectives.reports import LossReport
-from vtrans.objectives.terms import NamedTerm
+from vtrans.objectives.terms import NamedTerm, named_terms
 from vtrans.planning.compilation import Backend, Programs
 from vtrans.planning.planner import Demand, plan
 from vtrans.planning.plans import Plan
@@ -226,8 +227,17 @@ def _held(named: NamedTerm, phase: Phase) -> NamedTerm:
     return named
 
 
-def objectives_of(phases: Sequence[Phase], terms: Sequence[NamedTerm]) -> dict[str, Objective]:
-    """The objective of each phase; frames that a phase needs carried come from the last one before that needs none."""
+def objectives_of(phases: Sequence[Phase], terms: Sequence[NamedTerm] | Mapping[str, Loss]) -> dict[str, Objective]:
+    """The objective of each phase; frames that a phase needs carried come from the last one before that needs none.
+
+    Args:
+        phases: The phases, in order.
+        terms: The terms, or the losses whose terms they are, in the usual directions.
+
+    Raises:
+        ValueError: Two phases have one name, a phase has no terms or names an unknown loss, or one trains its judge.
+    """
+    terms = named_terms(terms) if isinstance(terms, Mapping) else terms
     made: dict[str, Objective] = {}
     needed: list[Stream] = []
     losses = list(dict.fromkeys(named.of for named in terms))

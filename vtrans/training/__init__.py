@@ -1,15 +1,14 @@
 """The reference trainer: settings, the loop, checkpoints that continue exactly, and what a run leaves behind."""
 
+from vtrans.data.settings import DataSettings
 from vtrans.training.averages import GeneratorAverage
 from vtrans.training.callbacks import Callback, Run, callbacks
 from vtrans.training.checkpoints import load_checkpoint, model_folder, save_checkpoint
-from vtrans.training.data_settings import DataSettings
 from vtrans.training.devices import Devices
 from vtrans.training.loop import training_steps
-from vtrans.training.model_settings import ModelSettings
 from vtrans.training.preparation import Preparation, prepare
 from vtrans.training.rates import rate_factor
-from vtrans.training.settings import TrainingSettings
+from vtrans.training.settings import ModelSettings, TrainingSettings
 from vtrans.training.stepping import Stepper
 from vtrans.training.trainer import Outcome, train
 

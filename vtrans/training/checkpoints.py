@@ -6,17 +6,19 @@ import errno
 import json
 import re
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
 from vtrans.errors import refusal
+from vtrans.files import flush, read_json
 from vtrans.model import TranslationModel, pretrained
 from vtrans.training.averages import GeneratorAverage, averaged
 from vtrans.training.devices import Devices
-from vtrans.training.manifest import check_files, flush, read_json, read_manifest, write_manifest
+from vtrans.training.manifest import check_files, read_manifest, write_manifest
 from vtrans.training.state import (
     Optimizers,
     capture_optimizers,
@@ -116,8 +118,8 @@ def save_checkpoint(
             _write_tensors(partial / "state.safetensors", tensors)
             scaler = None if devices is None else devices.scaler_state()
             _write_json(partial / "state.json", {"optimizers": numbers, "scaler": scaler, "progress": progress or {}})
-            with averaged(average):
-                _written(lambda: model.save_pretrained(str(partial / _MODEL)))
+            with averaged(average), tensors_written():
+                model.save_pretrained(str(partial / _MODEL))
             write_manifest(partial, {"format": FORMAT, "step": step, "processes": ranks})
             _put_in_place(partial, target)
 
@@ -125,8 +127,7 @@ def save_checkpoint(
         for work in (begin, write_own, finish):
             _together(devices, work)
     except OSError as error:
-        message = f"The checkpoint {target} could not be written ({error.strerror or error}); {_last(folder)}."
-        raise OSError(error.errno, f"{message} Free some space, and go on with --resume auto.") from error
+        raise not_written(f"The checkpoint {target}", error, folder) from error
     finally:
         if rank == 0:
             shutil.rmtree(partial, ignore_errors=True)
@@ -256,6 +257,24 @@ def set_aside(checkpoint: Path) -> Path:
     return aside
 
 
+@contextmanager
+def tensors_written() -> Iterator[None]:
+    """Makes of what safetensors says of a full disk what Python says."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as error:
+        found = re.search(r"os error (\d+)", str(error))
+        raise OSError(int(found[1]) if found else errno.EIO, str(error)) from error
+
+
+def not_written(what: str, error: OSError, folder: Path) -> OSError:
+    """The error of what could not be written, with the way on from the checkpoints in a folder."""
+    message = f"{what} could not be written ({error.strerror or error}); {_last(folder)}."
+    return OSError(error.errno, f"{message} Free some space, and go on with --resume auto.")
+
+
 def model_folder(run: Path) -> Path:
     """The folder of a run, or of a model, from which the model can be loaded.
 
@@ -315,18 +334,8 @@ def _tensors(path: Path) -> dict[str, torch.Tensor]:
 def _write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
     from safetensors.torch import save_file
 
-    _written(lambda: save_file(tensors, path))
-
-
-def _written(write: Callable[[], None]) -> None:
-    """Writes; what safetensors says of a full disk becomes what Python says."""
-    from safetensors import SafetensorError
-
-    try:
-        write()
-    except SafetensorError as error:
-        found = re.search(r"os error (\d+)", str(error))
-        raise OSError(int(found[1]) if found else errno.EIO, str(error)) from error
+    with tensors_written():
+        save_file(tensors, path)
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

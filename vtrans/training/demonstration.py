@@ -11,15 +11,14 @@ import torch
 from torch import Tensor
 
 from vtrans.data import frames_to_tensor, tensor_to_frames, worlds, write_video
+from vtrans.data.settings import DataSettings
 from vtrans.data.tensors import Frames
 from vtrans.evaluation.pictures import side_by_side, write_strip
 from vtrans.evaluation.scores import l1, psnr, ssim
 from vtrans.evaluation.translations import recycled
 from vtrans.model import TranslationModel
-from vtrans.training.data_settings import DataSettings
-from vtrans.training.model_settings import ModelSettings
 from vtrans.training.preparation import prepare
-from vtrans.training.settings import TrainingSettings
+from vtrans.training.settings import ModelSettings, TrainingSettings
 from vtrans.training.trainer import train
 
 STEPS = 1000

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from vtrans.algebra.views import Clip
 from vtrans.model import TranslationModel
-
-if TYPE_CHECKING:
-    from vtrans.training.preparation import Preparation
+from vtrans.networks.sizes import nearest_sizes
+from vtrans.training.preparation import Preparation, sizes_for_all
 
 
 @dataclass(frozen=True)
@@ -93,10 +91,7 @@ def estimate(
 
 def summary(prepared: Preparation) -> str:
     """The estimate for a run in a line."""
-    settings = prepared.settings
-    share = prepared.devices.share_of(settings.batch, settings.accumulate) // settings.accumulate
-    half = settings.precision in ("bf16", "fp16")
-    of = estimate(prepared.model, prepared.clips_x.shape, share, half=half)
+    of = estimate(prepared.model, **_step_of(prepared))
     return (
         f"memory of a step by estimate: {of.total / 2**30:.2f} GiB, of which {of.weights / 2**30:.2f} for weights, "
         f"gradients and Adam, {of.kept / 2**30:.2f} for the backward pass; what convolutions need comes on top"
@@ -105,32 +100,30 @@ def summary(prepared: Preparation) -> str:
 
 def advice(prepared: Preparation) -> str:
     """What to change when memory ran out, and what each change would save by estimate."""
-    settings, model = prepared.settings, prepared.model
-    share = prepared.devices.share_of(settings.batch, settings.accumulate) // settings.accumulate
-    shape, half = prepared.clips_x.shape, settings.precision in ("bf16", "fp16")
-    now = estimate(model, shape, share, half=half).total
-    time, channels, height, width = shape
-    tries: list[tuple[str, Shape, int, bool, list[str] | None]] = []
+    settings, model, step = prepared.settings, prepared.model, _step_of(prepared)
+    now = estimate(model, **step).total
+    share, (time, channels, height, width) = step["batch"], step["shape"]
+    tries: dict[str, dict[str, Any]] = {}
     if share > 1:
         divisor = next(number for number in range(2, share + 1) if share % number == 0)
-        parts = settings.accumulate * divisor
-        tries.append((f"--accumulate {parts} (the same numbers, in parts)", shape, share // divisor, half, None))
+        words = f"--accumulate {settings.accumulate * divisor} (the same numbers, in parts)"
+        tries[words] = {"batch": share // divisor}
     if not settings.recompute:
         roles = [role for role in ("G", "P") if any(name.startswith(f"{role}_") for name in model.networks)]
-        tries.append((f"--recompute '[{', '.join(roles)}]' (the same numbers, slower)", shape, share, half, roles))
+        tries[f"--recompute '[{', '.join(roles)}]' (the same numbers, slower)"] = {"recompute": roles}
     if time > model.minimum_length:
         shorter = (model.minimum_length, channels, height, width)
-        tries.append((f"--data.clip_length {model.minimum_length}", shorter, share, half, None))
-    smaller = _half_size(model, height, width)
-    if smaller is not None:
-        words = f"--data.crop '[{smaller[0]}, {smaller[1]}]'"
-        tries.append((words, (time, channels, *smaller), share, half, None))
-    if not half:
-        tries.append(("--precision bf16", shape, share, True, None))
+        tries[f"--data.clip_length {model.minimum_length}"] = {"shape": shorter}
+    multiple, minimum = sizes_for_all(model)
+    smaller = [nearest_sizes(side // 2, multiple=multiple, minimum=minimum)[0] for side in (height, width)]
+    if smaller != [height, width]:
+        tries[f"--data.crop '[{smaller[0]}, {smaller[1]}]'"] = {"shape": (time, channels, *smaller)}
+    if not step["half"]:
+        tries["--precision bf16"] = {"half": True}
     lines = []
-    for words, other, clips, narrow, again in tries:
+    for words, change in tries.items():
         try:
-            saved = now - estimate(model, other, clips, half=narrow, recompute=again).total
+            saved = now - estimate(model, **{**step, **change}).total
         except ValueError:  # a network that takes no such size, or cannot run twice
             continue
         if saved > 0:
@@ -146,6 +139,13 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
+def _step_of(prepared: Preparation) -> dict[str, Any]:
+    """What :func:`estimate` asks about a run's step."""
+    settings = prepared.settings
+    share = prepared.devices.share_of(settings.batch, settings.accumulate) // settings.accumulate
+    return {"shape": prepared.clips_x.shape, "batch": share, "half": settings.precision in ("bf16", "fp16")}
+
+
 def _without_content(model: TranslationModel) -> TranslationModel:
     """A copy whose tensors have shapes and no memory."""
     kept = [image for pool in model.pools.values() for image in pool.images]
@@ -153,12 +153,3 @@ def _without_content(model: TranslationModel) -> TranslationModel:
     for parameter in model.parameters():
         memo[id(parameter)] = nn.Parameter(parameter.detach().to("meta"), requires_grad=parameter.requires_grad)
     return copy.deepcopy(model, memo)
-
-
-def _half_size(model: TranslationModel, height: int, width: int) -> tuple[int, int] | None:
-    """About half the height and width, of a size that every network takes; None if there is no smaller one."""
-    rules = [(getattr(n, "multiple", 1), getattr(n, "minimum", 1)) for n in model.networks.values()]
-    multiple, minimum = math.lcm(*(int(rule[0]) for rule in rules)), max(int(rule[1]) for rule in rules)
-    least = -(-minimum // multiple) * multiple
-    sides = [max(least, side // 2 // multiple * multiple) for side in (height, width)]
-    return (sides[0], sides[1]) if sides != [height, width] else None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
-from typing import Generic, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar, cast
 
 T = TypeVar("T")
 
@@ -30,40 +31,29 @@ def ahead(items: Generator[T, None, None], depth: int) -> Iterator[Iterator[T]]:
         ...     list(squares)
         [0, 1, 4, 9]
     """
-    channel: _Channel[T] = _Channel(depth)
-    failures: list[BaseException] = []
+    end = object()
+    with ThreadPoolExecutor(1) as worker:
+        waiting = deque(worker.submit(next, items, end) for _ in range(depth))
 
-    def work() -> None:
+        def taken() -> Iterator[T]:
+            while (item := waiting.popleft().result()) is not end:
+                waiting.append(worker.submit(next, items, end))
+                yield cast(T, item)
+
         try:
-            with closing(items):
-                for item in items:
-                    if not channel.put(item):
-                        break
-        except BaseException as error:
-            failures.append(error)
+            yield taken()
         finally:
-            channel.end()
-
-    def taken() -> Iterator[T]:
-        yield from channel
-        if failures:
-            raise failures[0]
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        yield taken()
-    finally:
-        channel.close()
-        thread.join()
+            for drawn in waiting:
+                drawn.cancel()
+            worker.submit(items.close).result()
 
 
 @contextmanager
 def behind(take: Callable[[T], None], depth: int) -> Iterator[Callable[[T], None]]:
-    """Hands items to a thread of their own, in order; at most ``depth`` wait there.
+    """Hands items to a thread of their own, in order; at most ``depth`` wait there or are in work.
 
     Leaving the block waits until all are taken, or, if an exception leaves it, for the one in work. What ``take``
-    raises is raised where the next item is handed over, or at the end.
+    raises is raised where a later item is handed over, or at the end; no further one is taken.
 
     Args:
         take: What is called with each item.
@@ -80,70 +70,26 @@ def behind(take: Callable[[T], None], depth: int) -> Iterator[Callable[[T], None
         >>> taken
         [0, 1, 2, 3]
     """
-    channel: _Channel[T] = _Channel(depth)
-    failures: list[BaseException] = []
+    waiting: deque[Future[None]] = deque()
+    failed = threading.Event()
+    with ThreadPoolExecutor(1) as worker:
 
-    def work() -> None:
+        def work(item: T) -> None:
+            if not failed.is_set():
+                try:
+                    take(item)
+                except BaseException:
+                    failed.set()
+                    raise
+
+        def give(item: T) -> None:
+            while waiting and (len(waiting) >= depth or waiting[0].done()):
+                waiting.popleft().result()
+            waiting.append(worker.submit(work, item))
+
         try:
-            for item in channel:
-                take(item)
-        except BaseException as error:
-            failures.append(error)
+            yield give
+            while waiting:
+                waiting.popleft().result()
         finally:
-            channel.close()
-
-    def give(item: T) -> None:
-        if not channel.put(item):
-            raise failures[0]
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        yield give
-        channel.end()
-        thread.join()
-    finally:
-        channel.close()
-        thread.join()
-    if failures:
-        raise failures[0]
-
-
-class _Channel(Generic[T]):
-    """A bounded queue that either side can end: ``end`` when nothing more is put, ``close`` when nothing is taken."""
-
-    def __init__(self, depth: int) -> None:
-        self._depth = depth
-        self._items: deque[T] = deque()
-        self._ended = self._closed = False
-        self._changed = threading.Condition()
-
-    def put(self, item: T) -> bool:
-        """Waits for room; False if nobody takes items any more."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or len(self._items) < self._depth)
-            if not self._closed:
-                self._items.append(item)
-                self._changed.notify_all()
-            return not self._closed
-
-    def end(self) -> None:
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-
-    def close(self) -> None:
-        with self._changed:
-            self._ended = self._closed = True
-            self._items.clear()
-            self._changed.notify_all()
-
-    def __iter__(self) -> Iterator[T]:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._ended or bool(self._items))
-                if not self._items:
-                    return
-                item = self._items.popleft()
-                self._changed.notify_all()
-            yield item
+            worker.shutdown(cancel_futures=True)

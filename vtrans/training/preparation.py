@@ -6,17 +6,19 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from torch import nn
+
 from vtrans.data import Clips, FrameSource
 from vtrans.data.checks import counted
+from vtrans.data.opening import PUBLISHED, jitter_of, open_sources, resolved
+from vtrans.data.settings import DataSettings
 from vtrans.data.tensors import Frames
 from vtrans.errors import refusal
 from vtrans.model import TranslationModel
 from vtrans.networks.sizes import nearest_sizes
 from vtrans.planning.compilation import lay_out_channels_last
-from vtrans.training.data_settings import DataSettings
 from vtrans.training.devices import Devices
 from vtrans.training.settings import TrainingSettings
-from vtrans.training.sources import PUBLISHED, jitter_of, open_sources, resolved
 
 
 @dataclass(frozen=True)
@@ -144,10 +146,7 @@ def check_size(model: TranslationModel, height: int, width: int) -> None:
     Raises:
         ValueError: A network cannot take clips of that size.
     """
-    rules = {
-        name: (int(getattr(network, "multiple", 1)), int(getattr(network, "minimum", 1)))
-        for name, network in model.networks.items()
-    }
+    rules = {name: _sizes(network) for name, network in model.networks.items()}
     failing = [
         f"{name} (multiples of {multiple} from {nearest_sizes(0, multiple=multiple, minimum=minimum)[0]} up)"
         for name, (multiple, minimum) in rules.items()
@@ -155,8 +154,7 @@ def check_size(model: TranslationModel, height: int, width: int) -> None:
     ]
     if not failing:
         return
-    multiple = math.lcm(*(rule[0] for rule in rules.values()))
-    minimum = max(rule[1] for rule in rules.values())
+    multiple, minimum = sizes_for_all(model)
     works = sorted({s for side in (height, width) for s in nearest_sizes(side, multiple=multiple, minimum=minimum)})
     raise ValueError(
         refusal(
@@ -167,6 +165,16 @@ def check_size(model: TranslationModel, height: int, width: int) -> None:
             """--model.predictor '["unet", {"depth": 4}]'""",
         )
     )
+
+
+def sizes_for_all(model: TranslationModel) -> tuple[int, int]:
+    """What both sides of a frame are multiples of, and the least they are, so that every network takes it."""
+    multiples, minima = zip(*map(_sizes, model.networks.values()), strict=True)
+    return math.lcm(*multiples), max(minima)
+
+
+def _sizes(network: nn.Module) -> tuple[int, int]:
+    return int(getattr(network, "multiple", 1)), int(getattr(network, "minimum", 1))
 
 
 def _clips(source: FrameSource, domain: str, data: DataSettings, *, random: bool) -> Clips:

@@ -10,16 +10,15 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import vtrans
 from vtrans.errors import refusal
+from vtrans.files import read_json, replace_text
 from vtrans.training.checkpoints import checkpoints_in
-from vtrans.training.devices import Devices
-from vtrans.training.manifest import read_json, replace_text
 from vtrans.training.settings import check_version
 
 _LOCK = ".lock"
@@ -27,7 +26,7 @@ _LOCK = ".lock"
 _FREE = (
     *("checkpoint_every", "keep_last", "milestone_every", "preview_every", "video_every", "log_every", "check_every"),
     *("device", "threads", "compile", "optimizer", "recompute", "accumulate", "guard", "trackers", "best"),
-    *("validate_every", "data.workers", "data.cache", "data.memory", "version"),
+    *("validate_every", "validate_metrics", "data.workers", "data.cache", "data.memory", "version"),
 )
 """What may differ when a run is resumed."""
 
@@ -60,24 +59,13 @@ class RunFolder:
         self._fresh = False
 
     @contextmanager
-    def locked(self, devices: Devices) -> Iterator[None]:
-        """Within it no other run can use the folder.
+    def locked(self) -> Iterator[None]:
+        """Within it no other run can use the folder; a new run that fails at its start leaves nothing there.
 
         Raises:
             FileExistsError: Another process is using it.
             OSError: The folder cannot be made.
         """
-        with ExitStack() as stack:
-            devices.by_main(lambda: stack.enter_context(self._locked()))
-            try:
-                yield
-            except BaseException:
-                if devices.main:
-                    self._forget_start()
-                raise
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
         from filelock import FileLock, Timeout
 
         if self.path.exists() and not self.path.is_dir():
@@ -97,6 +85,9 @@ class RunFolder:
             raise OSError(refusal("out", allowed="a place for a folder", got=got)) from error
         try:
             yield
+        except BaseException:
+            self._forget_start()
+            raise
         finally:
             # Removed while it is held, since after that it may be another process's; Windows removes no open file.
             if os.name != "nt":
@@ -105,15 +96,13 @@ class RunFolder:
             if made and not any(self.path.iterdir()):
                 self.path.rmdir()
 
-    def begin(self, config: Mapping[str, Any], resume: str, devices: Devices) -> Path | None:
+    def begin(self, config: Mapping[str, Any], resume: str) -> Path | None:
         """Decides where to begin, and makes the folder.
 
         Args:
             config: The resolved config of the run that is to begin.
             resume: ``"never"`` takes a new or empty folder; ``"auto"`` also one of a run with the same config, to go on
                 from its last checkpoint; else the path of a checkpoint, or of a run, to start from in a new folder.
-
-            devices: The processes of the run; the main one decides.
 
         Returns:
             The checkpoint to load, or None.
@@ -124,9 +113,6 @@ class RunFolder:
             OSError: The folder cannot be made.
             ValueError: The run there has another config; what differs is named.
         """
-        return devices.by_main(lambda: self._begin(config, resume))
-
-    def _begin(self, config: Mapping[str, Any], resume: str) -> Path | None:
         # What a run that was killed at once had begun to write counts for nothing.
         used = any(path.name != _LOCK and not path.name.endswith(".part") for path in self.path.iterdir())
         if used and resume != "auto":
@@ -158,14 +144,10 @@ class RunFolder:
         with self.metrics_file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
-    def cut_metrics(self, step: int, devices: Devices) -> None:
+    def cut_metrics(self, step: int) -> None:
         """Drops lines of later steps, which will be written again."""
-
-        def cut() -> None:
-            kept = [line for line in self.metrics() if line["step"] <= step]
-            replace_text(self.metrics_file, "".join(json.dumps(line) + "\n" for line in kept))
-
-        devices.by_main(cut)
+        kept = [line for line in self.metrics() if line["step"] <= step]
+        replace_text(self.metrics_file, "".join(json.dumps(line) + "\n" for line in kept))
 
     def metrics(self) -> list[dict[str, float]]:
         """The lines of ``metrics.jsonl``; those that are damaged or cut off are left out."""
@@ -216,10 +198,8 @@ class RunFolder:
     def _write_config(self, config: Mapping[str, Any]) -> None:
         import yaml
 
-        text = "# Every setting of this run; vtrans train --config takes it.\n" + yaml.safe_dump(
-            dict(config), sort_keys=False, allow_unicode=True
-        )
-        replace_text(self.config_file, text)
+        text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
+        replace_text(self.config_file, f"# Every setting of this run; vtrans train --config takes it.\n{text}")
 
     def _write_origin(self) -> None:
         """Notes the command and the versions; an earlier note of the same run stays."""

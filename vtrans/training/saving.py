@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Sequence
 
 from vtrans.errors import unknown
+from vtrans.evaluation.metrics.metric import goodness
 from vtrans.objectives.reports import StepReport
 from vtrans.training.callbacks import Callback, Run
 from vtrans.training.checkpoints import prune, save_checkpoint
 from vtrans.training.recording import metrics_of
-from vtrans.training.validation import higher_is_better
 
 
 class Saving(Callback):
@@ -64,8 +64,9 @@ class Saving(Callback):
             raise ValueError(unknown("number to watch as best:", name, [*found, *run.numbers]))
         value = run.devices.of_main(found.get(name, math.nan))
         before = run.best if run.best is not None and run.best["name"] == name else None
-        sign = 1 if higher_is_better(name) else -1
-        if not math.isfinite(value) or (before is not None and sign * value <= sign * before["value"]):
+        if not math.isfinite(value) or (
+            before is not None and goodness(name, value) <= goodness(name, before["value"])
+        ):
             return False
         run.best = {"name": name, "value": value, "step": run.done}
         return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -81,14 +80,15 @@ def translate_sequence(
     )
     with writer, Progress(f"translating {sequence.name}", "frames", total=total) as progress:
 
-        def encode(translated: Translated) -> None:
-            for frame, at in zip(translated.frames(), translated.times, strict=True):
+        def encode(translated: tuple[Callable[[], Frames], list[Fraction | None]]) -> None:
+            frames, times = translated
+            for frame, at in zip(frames(), times, strict=True):
                 writer.write(frame if frame.shape[2] == 3 else frame.repeat(3, axis=2), at)
                 progress.update(writer.count)
 
         with ahead(_decode(sequence, batch, transfer), DEPTH) as decoded, behind(encode, DEPTH) as give:
             for clip, times in decoded:
-                give(Translated(transfer.down(model.translate(clip(), to=to, batch=batch)), times))
+                give((transfer.down(model.translate(clip(), to=to, batch=batch)), times))
     return writer.count
 
 
@@ -100,14 +100,6 @@ def default_batch(device: torch.device, height: int, width: int) -> int:
         [8, 4, 1]
     """
     return 8 if device.type != "cpu" else min(8, max(1, CPU_PIXELS // (height * width)))
-
-
-@dataclass(frozen=True)
-class Translated:
-    """A batch on its way back from the device."""
-
-    frames: Callable[[], Frames]
-    times: list[Fraction | None]
 
 
 def _decode(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,21 @@ from vtrans.progress import Progress
 from vtrans.training import memory
 from vtrans.training.averages import GeneratorAverage, averaged
 from vtrans.training.callbacks import Callback, Run, callbacks
-from vtrans.training.checkpoints import OtherFormatError, checkpoints_in, load_checkpoint, set_aside, step_of
-from vtrans.training.clock import Clock
+from vtrans.training.checkpoints import (
+    OtherFormatError,
+    checkpoints_in,
+    load_checkpoint,
+    not_written,
+    set_aside,
+    step_of,
+    tensors_written,
+)
 from vtrans.training.interruption import Interruption
 from vtrans.training.loop import training_steps
 from vtrans.training.plots import plot_losses
 from vtrans.training.preparation import Preparation
 from vtrans.training.previews import Previews
-from vtrans.training.recording import Display, Recording
+from vtrans.training.recording import Clock, Display, Recording
 from vtrans.training.replay import save_for_replay
 from vtrans.training.run_folder import RunFolder
 from vtrans.training.saving import Saving
@@ -72,8 +79,9 @@ def train(prepared: Preparation, out: str | Path, *, resume: str = "never", hook
     seed_everything(settings.seed + devices.rank)
     folder = RunFolder(out)
     run = _new_run(prepared, folder)
-    with folder.locked(devices):
-        checkpoint = folder.begin(prepared.config, resume, devices)
+    with ExitStack() as stack:
+        devices.by_main(lambda: stack.enter_context(folder.locked()))
+        checkpoint = devices.by_main(lambda: folder.begin(prepared.config, resume))
         if checkpoint is not None:
             _go_back(run, checkpoint, fall_back=checkpoint.parent == folder.checkpoints)
             devices.say(f"Going on after {run.done} steps.")
@@ -126,7 +134,7 @@ def _run(run: Run, own: Sequence[Callback], recording: Recording) -> Outcome:
                 earlier = [c for c in checkpoints_in(run.folder.checkpoints) if step_of(c) <= error.step]
                 roll_backs += 1
                 if settings.guard != "roll_back" or not earlier or roll_backs > ROLL_BACKS:
-                    raise FloatingPointError(f"{error} {_way_on(run, error, kept)}") from error
+                    raise FloatingPointError(f"{error} Its clips are in {kept}. {_way_on(run, earlier)}") from error
                 say(f"{error} Its clips are in {kept}. Going back to {earlier[-1].name}, without that step.")
                 left_out = {*run.left_out, error.step}
                 _go_back(run, earlier[-1], fall_back=True)
@@ -223,7 +231,7 @@ def _go_back(run: Run, checkpoint: Path, *, fall_back: bool) -> None:
     for other, reason in damaged:
         name = set_aside(other).name if run.devices.main else ""
         run.devices.say(f"{reason} The checkpoint before it is taken; the damaged one is now called {name}.")
-    run.folder.cut_metrics(run.done, run.devices)
+    run.devices.by_main(lambda: run.folder.cut_metrics(run.done))
     run.devices.wait()
 
 
@@ -242,31 +250,23 @@ def _nothing_whole(folder: Path) -> str:
 @contextmanager
 def _full_disk_told(run: Run) -> Iterator[None]:
     """Says on a full disk what is left, whichever file it was that could not be written."""
-    from safetensors import SafetensorError
-
     try:
-        yield
-    except (OSError, SafetensorError) as error:
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        if not full and not isinstance(error, SafetensorError) or "--resume auto" in str(error):
+        with tensors_written():
+            yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        if not full or "--resume auto" in str(error):
             raise
-        kept = checkpoints_in(run.folder.checkpoints)
-        last = f"The last good checkpoint is {kept[-1]}" if kept else "There is no checkpoint yet"
-        message = (
-            f"A file of the run could not be written ({error}). {last}. Free some space, and go on with --resume auto."
-        )
-        raise OSError(getattr(error, "errno", None) or errno.ENOSPC, message) from error
+        raise not_written(f"{error.filename or 'A file of the run'}", error, run.folder.checkpoints) from error
 
 
-def _way_on(run: Run, error: NonFiniteError, kept: Path) -> str:
-    earlier = [path for path in checkpoints_in(run.folder.checkpoints) if step_of(path) <= error.step]
-    clips = f"Its clips are in {kept}."
+def _way_on(run: Run, earlier: Sequence[Path]) -> str:
     if not earlier:
-        return f"{clips} There is no checkpoint yet in {run.folder.path}: start again in another --out."
+        return f"There is no checkpoint yet in {run.folder.path}: start again in another --out."
     lr = run.prepared.settings.lr
     lower = f" --lr {lr / 2:g}" if isinstance(lr, float) else ""
     return (
-        f"{clips} The last good checkpoint is {earlier[-1]}, after {step_of(earlier[-1])} steps. To go on from it at a "
+        f"The last good checkpoint is {earlier[-1]}, after {step_of(earlier[-1])} steps. To go on from it at a "
         f"lower rate, add --resume {earlier[-1]}{lower} --out and another folder to the command; or, to go on without "
         "that step, --guard roll_back."
     )

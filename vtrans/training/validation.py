@@ -2,71 +2,69 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-
-from vtrans.data import frames_to_tensor
+from vtrans.data.opening import DOMAINS, first_clips, palettes_of, resolved, world_of
 from vtrans.errors import refusal
-from vtrans.evaluation.scores import psnr, ssim
-from vtrans.evaluation.translations import recycled
-from vtrans.model import TranslationModel
+from vtrans.evaluation import EvaluationData, evaluate, world_data
+from vtrans.evaluation.data import clips_source
+from vtrans.evaluation.evaluate import choose
 from vtrans.objectives.reports import StepReport
 from vtrans.training.averages import averaged
 from vtrans.training.callbacks import Callback, Run
+from vtrans.training.preparation import Preparation
 
-CLIPS = 8
-"""Held-out clips of each domain that are looked at."""
+USUAL = ("cycle", "recycle", "psnr", "ssim")
+"""What is measured, where the data and the model allow, unless metrics are named."""
+PLACE = "held_out/"
 
 
 class Validation(Callback):
-    """Measures held-out clips: ``held_out/cycle/x``, ``held_out/recycle/x``; and, in a world, against the truth.
+    """Measures held-out clips: ``held_out/cycle/x``, ``held_out/recycle/x``; and, against the truth if it is known.
 
     With averages of the weights, it is these that are measured.
     """
 
     def on_start(self, run: Run) -> None:
-        if run.prepared.settings.validate_every and not (run.prepared.held_out or run.prepared.pairs):
+        settings = run.prepared.settings
+        if not settings.validate_every:
+            return
+        if not (run.prepared.held_out or run.prepared.pairs):
             fix = "Pass --data.held_out 0.1, or a world; or leave it out"
             raise ValueError(refusal("validate_every", allowed="0 without held-out clips", got="none are", fix=fix))
+        self._data = held_out_data(run.prepared)
+        named = list(settings.validate_metrics)
+        if settings.best is not None and settings.best.startswith(PLACE):
+            named.append(settings.best.split("/")[1])
+        if named:
+            choose(run.prepared.model, self._data, metrics=named)
+        possible = set().union(*choose(run.prepared.model, self._data)[0].values())
+        self._names = [*named, *(() if settings.validate_metrics else possible.intersection(USUAL))]
 
     def on_step(self, run: Run, report: StepReport) -> None:
         if run.due(run.prepared.settings.validate_every):
             with averaged(run.average):
-                run.numbers.update(measure(run))
+                found = evaluate(run.prepared.model, self._data, metrics=self._names, rounded=False).numbers
+            run.numbers.update({f"{PLACE}{name}": value for name, value in found.items()})
 
 
-def measure(run: Run) -> dict[str, float]:
-    """The measurements by name; lower is better but for PSNR and SSIM."""
-    model, device = run.prepared.model, run.devices.device
-    numbers: dict[str, float] = {}
-    for domain, clips in (run.prepared.held_out or {}).items():
-        errors = [_errors(model, clips.clip(0, index).to(device), domain) for index in range(min(CLIPS, len(clips)))]
-        for name in errors[0]:
-            numbers[f"held_out/{name}/{domain}"] = sum(error[name] for error in errors) / len(errors)
-    if run.prepared.pairs is not None:
-        x, y = (torch.stack([frames_to_tensor(clip) for clip in frames]) for frames in run.prepared.pairs)
-        for to, given, truth in (("y", x, y), ("x", y, x)):
-            translated = model.translate(given.to(device), to=to).cpu()
-            numbers[f"held_out/psnr/{to}"] = psnr(translated, truth)
-            numbers[f"held_out/ssim/{to}"] = ssim(translated, truth)
-    return numbers
+def held_out_data(prepared: Preparation) -> EvaluationData:
+    """The held-out clips of a run, at most eight of eight frames of each domain, and what is known about them.
 
+    Args:
+        prepared: The run.
 
-def higher_is_better(name: str) -> bool:
-    """Whether a number is a score, and not an error.
-
-    Example:
-        >>> higher_is_better("held_out/psnr/y"), higher_is_better("held_out/cycle/x")
-        (True, False)
+    Raises:
+        ValueError: Nothing is held out of its data.
     """
-    return any(part in ("psnr", "ssim", "accuracy", "iou") for part in name.split("/"))
-
-
-def _errors(model: TranslationModel, clip: Tensor, domain: str) -> dict[str, float]:
-    other = "y" if domain == "x" else "x"
-    back = model.translate(model.translate(clip, to=other), to=domain)
-    errors = {"cycle": (back - clip).abs().mean().item()}
-    if f"P_{other.upper()}" in model.networks:
-        _, first, again = recycled(model, clip, domain)
-        errors["recycle"] = (again[first:] - clip[first:]).abs().mean().item()
-    return errors
+    data = resolved(prepared.settings.data)
+    if data.world is not None and prepared.pairs is not None:
+        world = world_of(data, prepared.settings.seed)
+        return world_data(data.world, world, clips=len(prepared.pairs[0]), length=prepared.pairs[0].shape[1])
+    if prepared.pairs is not None:
+        clips = [list(of_domain) for of_domain in prepared.pairs]
+    elif prepared.held_out:
+        clips = [first_clips(prepared.held_out[domain].source, data) for domain in DOMAINS]
+    else:
+        fix = "Set data: held_out, such as 0.1, or use a world"
+        raise ValueError(refusal("data", allowed="clips that are held out, to measure on", got="none", fix=fix))
+    x, y = (clips_source(f"held_out/{domain}", frames) for domain, frames in zip(DOMAINS, clips, strict=True))
+    return EvaluationData(x=x, y=y, paired=prepared.pairs is not None, palettes=palettes_of(data))

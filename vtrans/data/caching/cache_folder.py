@@ -12,16 +12,10 @@ from vtrans.data.sequences import Origin
 
 
 def cache_folder(name: str) -> Path:
-    """The folder for one kind of results; made if it isn't there.
+    """The folder for one kind of results; made if it isn't there, or else an OSError says why it can't be.
 
     It lies in the folder that the environment variable ``VTRANS_CACHE`` names, by default ``vtrans`` in the user's
     folder of caches. Everything in it can be deleted at any time.
-
-    Args:
-        name: The kind.
-
-    Raises:
-        OSError: If it can't be made.
     """
     caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(os.environ.get("VTRANS_CACHE") or Path(caches) / "vtrans") / name
@@ -35,12 +29,6 @@ def fingerprint(origin: Origin, settings: Iterable[object] = ()) -> str:
     Args:
         origin: The files and how they are read.
         settings: What is done to their frames beyond that; each is told apart by its ``repr``.
-
-    Returns:
-        64 hexadecimal digits.
-
-    Raises:
-        OSError: If a file can't be read.
     """
     parts = [[_content(path) for path in origin.files], list(origin.reading), [repr(setting) for setting in settings]]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -111,7 +111,6 @@ class FrameCache:
                     os.fsync(file.fileno())
             with _as_no_cache():
                 temporary.replace(path)
-                _sync_folder(path.parent)
         finally:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -262,12 +261,3 @@ def _write_all(descriptor: int, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    with suppress(OSError):  # not on every system
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

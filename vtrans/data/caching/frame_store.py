@@ -65,16 +65,9 @@ class FrameStore:
         return "no" if self._kept is None else self._kept.way
 
     def read(self, which: int, start: int, count: int, stride: int) -> Frames:
-        """The frames ``start, start + stride, …`` of a sequence, at load size.
+        """The frames ``start, start + stride, …`` of the source's sequence number ``which``, at load size.
 
-        Args:
-            which: Number of the sequence in the source.
-            start: Position of the first frame in the sequence.
-            count: How many.
-            stride: Frames from one to the next.
-
-        Returns:
-            uint8 array ``(count, height, width, channels)``; a view of what is kept, not to be written to.
+        They may be a view of what is kept, not to be written to.
         """
         span, before = self._places[which]
         frames = self._kept.frames(span) if self._kept else None

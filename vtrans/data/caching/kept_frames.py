@@ -21,19 +21,12 @@ from vtrans.progress import Progress
 
 @dataclass(frozen=True, eq=False)
 class Span:
-    """The frames of a whole sequence that its parts need, from the first of them to the last, at load size.
+    """The frames of a whole sequence that its parts need, from the first of them to the last, at load size."""
 
-    Attributes:
-        sequence: The whole sequence.
-        start: Position of the first frame.
-        stop: Position after the last frame.
-        size: (height, width) that frames are loaded at.
-    """
-
-    sequence: Sequence
-    start: int
-    stop: int
-    size: tuple[int, int]
+    sequence: Sequence  # the whole sequence
+    start: int  # position of the first frame
+    stop: int  # position after the last frame
+    size: tuple[int, int]  # (height, width) that frames are loaded at
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -79,16 +72,15 @@ class Kept(ABC):
     def frames(self, number: int) -> Frames | None:
         """All frames of a span, decoded first if they aren't kept yet; None if they can't be kept."""
         if number not in self._done:
-            with _progress(self._name, self._spans[number].shape[0]) as step:
-                self._keep(number, step)
+            self.prepare([number])
         return self._view(number)
 
-    def prepare(self) -> None:
-        """Decodes now all that isn't kept yet."""
-        missing = [number for number in self._numbers if number not in self._done]
+    def prepare(self, numbers: list[int] | None = None) -> None:
+        """Decodes now all that isn't kept yet, or some spans of it."""
+        missing = [number for number in numbers or self._numbers if number not in self._done]
         with _progress(self._name, sum(self._spans[number].shape[0] for number in missing)) as step:
             for number in missing:
-                if number not in self._done:
+                if number not in self._done:  # as it lies with one before
                     self._keep(number, step)
 
     @abstractmethod

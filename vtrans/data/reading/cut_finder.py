@@ -52,12 +52,7 @@ class CutFinder:
         self._last: tuple[_Frame, _Frame] | None = None  # the frames on either side of the last cut
 
     def add(self, thumbnail: Frames) -> None:
-        """Takes the next frame.
-
-        Args:
-            thumbnail: uint8 array ``(height, width, channels)``, scaled down by :func:`thumbnail` or in a like way;
-                all frames of one size.
-        """
+        """Takes the next frame, ``(height, width, channels)``, scaled down by :func:`thumbnail` or in a like way."""
         frame = _Frame.of(thumbnail.astype(np.float32))
         if self._recent:
             frame.unlike = _unlike(self._recent[-1], frame)
@@ -104,10 +99,7 @@ def thumbnail_size(height: int, width: int) -> tuple[int, int]:
 
 
 def thumbnail(frame: Frames) -> Frames:
-    """Scales a frame down to the size that cuts are looked for in, by the mean over each area.
-
-    Args:
-        frame: uint8 array ``(height, width, channels)``.
+    """Scales a frame ``(height, width, channels)`` down to the size that cuts are looked for in, by means over areas.
 
     Example:
         >>> thumbnail(np.zeros((1080, 1920, 3), np.uint8)).shape

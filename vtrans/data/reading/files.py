@@ -14,14 +14,9 @@ class Refused(ValueError):
 
 
 def check_file(path: Path, *, allowed: str) -> None:
-    """Refuses what can't be read as a file before anything opens it; opening a pipe could wait for ever.
+    """Refuses what isn't a file, isn't there, is empty or may not be read; ``allowed`` says what it should be.
 
-    Args:
-        path: The file, or a link to it.
-        allowed: What it should be, in words.
-
-    Raises:
-        ValueError: If it isn't a file, isn't there, is empty, or may not be read.
+    It does so before anything opens it: opening a pipe could wait for ever.
     """
     fix = ""
     try:
@@ -41,16 +36,7 @@ def check_file(path: Path, *, allowed: str) -> None:
 
 
 def check_pixels(path: Path, height: int, width: int) -> None:
-    """Refuses frames larger than 2^26 pixels, such as 8192x8192, before memory is taken for them.
-
-    Args:
-        path: The file, for the message.
-        height: Rows of a frame.
-        width: Columns of a frame.
-
-    Raises:
-        ValueError: If a frame is larger, or has no pixel.
-    """
+    """Refuses a file's frames larger than 2^26 pixels, or without any, before memory is taken for them."""
     if not 1 <= height * width <= MAX_PIXELS:
         raise Refused(too_large(path, f"{height}x{width} (height x width)"))
 

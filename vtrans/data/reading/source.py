@@ -11,8 +11,7 @@ from torch import Tensor
 
 from vtrans.data.checks import as_path
 from vtrans.data.reading.folders import Attempts, open_folder
-from vtrans.data.reading.images import IMAGE_SUFFIXES
-from vtrans.data.reading.pages import open_image
+from vtrans.data.reading.images import IMAGE_SUFFIXES, PagesSequence
 from vtrans.data.reading.videos import VideoSequence
 from vtrans.data.sequences import FrameSource, sequence_of_array
 from vtrans.errors import refusal
@@ -74,11 +73,8 @@ def open_source(
         >>> open_source(np.zeros((5, 3, 4, 6), dtype=np.uint8)).sequences[0].length
         5
     """
-    for argument, value, known in (
-        ("layout", layout, LAYOUTS),
-        ("on_error", on_error, ON_ERROR),
-        ("channels", channels, CHANNELS),
-    ):
+    choices = {"layout": (layout, LAYOUTS), "on_error": (on_error, ON_ERROR), "channels": (channels, CHANNELS)}
+    for argument, (value, known) in choices.items():
         if value not in known:
             raise ValueError(refusal(argument, allowed=f"one of {', '.join(known)}", got=repr(value)))
     if (channels == "labels") != (palette is not None):
@@ -92,7 +88,7 @@ def _open(path: object, layout: str, on_error: str) -> FrameSource:
         return path
     if isinstance(path, (np.ndarray, Tensor)):
         return FrameSource([sequence_of_array(path)], name="array")
-    place = as_path("path", os.fspath(path) if isinstance(path, os.PathLike) else path)
+    place = as_path("path", path)
     try:
         if place.is_dir():
             attempts = Attempts(skip=on_error == "skip")
@@ -104,7 +100,7 @@ def _open(path: object, layout: str, on_error: str) -> FrameSource:
         raise ValueError(refusal(str(place), allowed="a file or folder", got="no permission", fix=fix)) from error
     if layout == "triplets":
         raise ValueError(refusal(str(place), allowed="a folder, for layout='triplets'", got="a file"))
-    opened = open_image(place) if place.suffix.lower() in IMAGE_SUFFIXES else VideoSequence(place)
+    opened = PagesSequence(place) if place.suffix.lower() in IMAGE_SUFFIXES else VideoSequence(place)
     return FrameSource([opened], name=str(place))
 
 

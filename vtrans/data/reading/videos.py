@@ -60,9 +60,10 @@ class VideoSequence(Sequence):
             later, when a frame comes that differs in size from the first.
     """
 
+    origin: Origin
+
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self.name = path.name
+        self._path, self.name, self.origin = path, path.name, Origin((path,))
         self.damage = ""
         self._told = False
         self._stored = (0, 0)
@@ -77,13 +78,8 @@ class VideoSequence(Sequence):
             self.height, self.width = _display(first, np.empty(self._stored, np.bool_)).shape
             self.rate = stream.average_rate or stream.guessed_rate or None
 
-    @property
-    def origin(self) -> Origin:
-        """The file."""
-        return Origin((self._path,))
-
-    @property
-    def length(self) -> int:
+    @cached_property
+    def length(self) -> int:  # type: ignore[override]  # never set from outside
         """Number of frames that decode; counted at first use."""
         return len(self._index.stamps)
 

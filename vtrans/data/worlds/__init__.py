@@ -14,7 +14,5 @@ from vtrans.registry import Registry
 __all__ = ["Domain", "Motion", "Truth", "World", "exact_motion", "pairing_share", "worlds"]
 
 worlds: Registry[World[Any]] = Registry("world", where="vtrans.data.worlds")
-worlds.add(Shapes.name, Shapes)
-worlds.add(MotionKeyed.name, MotionKeyed)
-worlds.add(Retarget.name, Retarget)
-worlds.add(Street.name, Street)
+for world in (Shapes, MotionKeyed, Retarget, Street):
+    worlds.add(world.name, world)

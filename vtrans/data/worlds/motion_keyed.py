@@ -7,12 +7,12 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from vtrans.data.checks import whole
-from vtrans.data.tensors import Frames
-from vtrans.data.worlds.drawing import SAMPLES, Array, blend, smooth, to_bytes
+from vtrans.data.checks import ends, number, whole
+from vtrans.data.tensors import Frames, check_frames
+from vtrans.data.worlds.drawing import Array, Colour, blend, centres, disc, plain, smooth, to_bytes
 from vtrans.data.worlds.motion import Motion, Things, exact_motion
-from vtrans.data.worlds.pairing import check_clips, pairing_share
-from vtrans.data.worlds.world import Domain, World
+from vtrans.data.worlds.pairing import CLIPS, pairing_share
+from vtrans.data.worlds.world import Domain, World, check_domain
 from vtrans.errors import refusal, unknown
 
 Cue = Literal["direction", "change"]
@@ -81,11 +81,10 @@ class MotionKeyed(World[tuple[Disc, ...]]):
         if cue not in _CUES:
             raise ValueError(unknown("cue", cue, _CUES))
         self.cue: Cue = cue
-        self.speed = _speed(speed)
-        if not isinstance(objects, (tuple, list)) or len(objects) != 2:
-            raise TypeError(refusal("objects", allowed="(least, greatest)", got=repr(objects)))
-        least = whole("objects", objects[0], least=1)
-        self.objects = (least, whole("objects", objects[1], least=least))
+        why = "Half of the way around is the same in both directions"
+        self.speed = number("speed", speed, 0, 0.5, inside=True, why=why)
+        least, greatest = ends("objects", objects)
+        self.objects = (whole("objects", least, least=1), whole("objects", greatest, least=least))
         self._lane = self.size / (2 * self.objects[1])
         if self._lane < _LEAST_LANE:
             most = self.size // (2 * _LEAST_LANE)
@@ -108,9 +107,9 @@ class MotionKeyed(World[tuple[Disc, ...]]):
         frames = []
         for t in range(len(scene[0].columns)):
             picture = background
-            for disc in scene:
-                mask = _round_disc(self.size, disc.row, disc.columns[t], disc.radii[t])
-                picture = blend(picture, self._looks[domain][disc.kind], mask)
+            for one in scene:
+                mask = disc(self.size, one.row, one.columns[t], one.radii[t], around=True)
+                picture = blend(picture, self._looks[domain][one.kind], mask)
             frames.append(to_bytes(picture))
         return np.stack(frames)
 
@@ -122,19 +121,19 @@ class MotionKeyed(World[tuple[Disc, ...]]):
 
         def thing_at(t: int, rows: Array, columns: Array) -> Things:
             things = np.zeros(rows.shape, np.int64)
-            for number, disc in enumerate(scene, 1):
-                down, right = rows - disc.row, self._around(columns - disc.columns[t])
-                things[down * down + right * right <= disc.radii[t] * disc.radii[t]] = number
+            for i, one in enumerate(scene, 1):
+                down, right = rows - one.row, self._around(columns - one.columns[t])
+                things[down * down + right * right <= one.radii[t] * one.radii[t]] = i
             return things
 
         def moved(t: int, things: Things, rows: Array, columns: Array) -> tuple[Array, Array]:
             rows, columns = rows.copy(), columns.copy()
-            for number, disc in enumerate(scene, 1):
-                own = things == number
-                growth = disc.radii[t + 1] / disc.radii[t] - 1
-                rows[own] += growth * (rows[own] - disc.row)
-                columns[own] += growth * self._around(columns[own] - disc.columns[t])
-                columns[own] += self._around(disc.columns[t + 1] - disc.columns[t])
+            for i, one in enumerate(scene, 1):
+                own = things == i
+                growth = one.radii[t + 1] / one.radii[t] - 1
+                rows[own] += growth * (rows[own] - one.row)
+                columns[own] += growth * self._around(columns[own] - one.columns[t])
+                columns[own] += self._around(one.columns[t + 1] - one.columns[t])
             return rows, columns
 
         return exact_motion(thing_at, moved, height=self.size, width=self.size, length=len(scene[0].columns))
@@ -161,9 +160,8 @@ class MotionKeyed(World[tuple[Disc, ...]]):
             TypeError: If the clips aren't a uint8 array.
             ValueError: If their shape doesn't fit or the domain is unknown.
         """
-        if domain not in ("x", "y"):
-            raise ValueError(refusal("domain", allowed="'x' or 'y'", got=repr(domain)))
-        check_clips("translated", translated)
+        check_domain(domain)
+        check_frames("translated", translated, CLIPS)
         which = "xy".index(domain)
         truth, swapped = (world.pairs(*translated.shape[:2])[which] for world in (self, self.swapped))
         return pairing_share(translated, truth, swapped)
@@ -183,34 +181,10 @@ class MotionKeyed(World[tuple[Disc, ...]]):
         return around
 
     def _background(self, domain: Domain) -> Array:
-        edge = (np.arange(self.size) + 0.5) / self.size
         # A valley of light across the picture, the same in every column.
-        light = smooth(np.abs(2 * edge - 1))[:, None] * np.ones(self.size)
+        light = smooth(np.abs(2 * centres(self.size) - 1))[:, None] * np.ones(self.size)
         middle, rim = _BACKGROUNDS[domain]
-        return blend(np.broadcast_to(np.array(middle), (self.size, self.size, 3)), rim, light)
-
-
-def _speed(value: object) -> float:
-    allowed = "a number above 0 and below 0.5"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(refusal("speed", allowed=allowed, got=repr(value)))
-    if not 0 < value < 0.5:
-        why = "Half of the way around is the same in both directions"
-        raise ValueError(refusal("speed", allowed=allowed, got=value, why=why))
-    return float(value)
-
-
-def _round_disc(size: int, row: float, column: float, radius: float) -> Array:
-    """How much of each pixel a disc on the cylinder covers, by supersampling."""
-    points = (np.arange(size * SAMPLES, dtype=np.float64) + 0.5) / SAMPLES
-    first, last = int(np.floor(row - radius)), int(np.ceil(row + radius))
-    down = points[first * SAMPLES : last * SAMPLES] - row
-    across = np.abs(points - column)
-    across = np.minimum(across, size - across)
-    inside = (down * down)[:, None] + (across * across)[None, :] <= radius * radius
-    covered = np.zeros((size, size))
-    covered[first:last] = inside.reshape(last - first, SAMPLES, size, SAMPLES).mean(axis=(1, 3), dtype=np.float64)
-    return covered
+        return blend(plain(self.size, middle), rim, light)
 
 
 _CUES: tuple[Cue, ...] = ("direction", "change")
@@ -218,7 +192,7 @@ _LEAST_LANE = 6
 # Of a lane's height.
 _RADII: dict[Cue, tuple[float, float]] = {"direction": (0.24, 0.34), "change": (0.14, 0.44)}
 # The first and the second kind. The channels of red add up to those of blue, and both have the same luma.
-_LOOKS: dict[Domain, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
+_LOOKS: dict[Domain, tuple[Colour, Colour]] = {
     "x": ((28.0, 28.0, 28.0), (238.0, 238.0, 238.0)),
     "y": ((228.0, 58.0, 64.0), (48.0, 128.0, 174.0)),
 }

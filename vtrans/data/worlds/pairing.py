@@ -3,9 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 
-from vtrans.data.tensors import Frames
+from vtrans.data.tensors import Frames, check_frames
 from vtrans.data.worlds.drawing import Array
 from vtrans.errors import refusal
+
+CLIPS = "(count, length, height, width, channel)"
+"""The axes of held-out clips."""
 
 
 def pairing_share(translated: Frames, truth: Frames, swapped: Frames) -> npt.NDArray[np.float64]:
@@ -35,7 +38,7 @@ def pairing_share(translated: Frames, truth: Frames, swapped: Frames) -> npt.NDA
         [0.5]
     """
     for argument, clips in (("translated", translated), ("truth", truth), ("swapped", swapped)):
-        check_clips(argument, clips)
+        check_frames(argument, clips, CLIPS)
     if not translated.shape == truth.shape == swapped.shape:
         got = f"{translated.shape}, {truth.shape} and {swapped.shape}"
         raise ValueError(refusal("translated, truth and swapped", allowed="one shape", got=got))
@@ -51,13 +54,3 @@ def pairing_share(translated: Frames, truth: Frames, swapped: Frames) -> npt.NDA
     right = (from_right < from_wrong) + 0.5 * (from_right == from_wrong)
     share: Array = (right * objects).sum(axis=1) / objects.sum(axis=1)
     return share
-
-
-def check_clips(argument: str, clips: Frames) -> None:
-    """Refuses what isn't a uint8 array ``(count, length, height, width, channel)``."""
-    if not isinstance(clips, np.ndarray) or clips.dtype != np.uint8:
-        got = f"an array of {clips.dtype}" if isinstance(clips, np.ndarray) else type(clips).__name__
-        raise TypeError(refusal(argument, allowed="a uint8 array with values 0 to 255", got=got))
-    if clips.ndim != 5:
-        allowed = "axes (count, length, height, width, channel)"
-        raise ValueError(refusal(argument, allowed=allowed, got=f"shape {clips.shape}"))

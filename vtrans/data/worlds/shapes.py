@@ -5,12 +5,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from vtrans.data.checks import whole
+from vtrans.data.checks import ends, whole
 from vtrans.data.tensors import Frames
-from vtrans.data.worlds.drawing import Array, blend, bounce, disc, smooth, square, to_bytes
+from vtrans.data.worlds.drawing import Array, blend, bounce, centres, disc, plain, smooth, square, to_bytes
 from vtrans.data.worlds.motion import Motion, Things, exact_motion
 from vtrans.data.worlds.world import Domain, World
-from vtrans.errors import refusal
 
 
 @dataclass(frozen=True)
@@ -55,9 +54,8 @@ class Shapes(World[ShapesScene]):
 
     def __init__(self, *, size: int = 64, seed: int = 0, squares: tuple[int, int] = (1, 2)) -> None:
         super().__init__(size=size, seed=seed)
-        if not isinstance(squares, (tuple, list)) or len(squares) != 2:
-            raise TypeError(refusal("squares", allowed="(least, greatest)", got=repr(squares)))
-        self.squares = (whole("squares", squares[0], least=0), whole("squares", squares[1], least=squares[0]))
+        least, greatest = ends("squares", squares)
+        self.squares = (whole("squares", least, least=0), whole("squares", greatest, least=least))
 
     def scene(self, random: np.random.Generator, length: int) -> ShapesScene:
         """Draws a scene: where each shape starts, how large it is and how it moves."""
@@ -105,10 +103,10 @@ class Shapes(World[ShapesScene]):
         return Moving(rows=way(), columns=way(), extent=extent)
 
     def _frame_x(self, scene: ShapesScene, t: int) -> Array:
-        edge = (np.arange(self.size) + 0.5) / self.size
+        edge = centres(self.size)
         # Bright at the upper left, dark at the lower right.
         light = smooth(0.75 * edge[:, None] + 0.25 * edge[None, :])
-        picture = blend(np.broadcast_to(np.array(_SKY), (self.size, self.size, 3)), _NIGHT, light)
+        picture = blend(plain(self.size, _SKY), _NIGHT, light)
         picture = blend(picture, _ORANGE, self._disc(scene, t))
         for shape in scene.squares:
             picture = blend(picture, _WHITE, square(self.size, shape.rows[t], shape.columns[t], shape.extent))
@@ -116,9 +114,9 @@ class Shapes(World[ShapesScene]):
 
     def _frame_y(self, scene: ShapesScene, t: int) -> Array:
         # Four stripes down the picture, as a smoothed triangle wave.
-        phase = np.mod((np.arange(self.size) + 0.5) / self.size * 4, 1.0)
+        phase = np.mod(centres(self.size) * 4, 1.0)
         stripes = smooth(np.abs(2 * phase - 1))[:, None] * np.ones(self.size)
-        picture = blend(np.broadcast_to(np.array(_SAND), (self.size, self.size, 3)), _STRIPE, stripes)
+        picture = blend(plain(self.size, _SAND), _STRIPE, stripes)
         picture = blend(picture, _TEAL, self._disc(scene, t))
         picture = blend(picture, _RING, self._disc(scene, t, 0.88) - self._disc(scene, t, 0.66))
         for shape in scene.squares:

@@ -81,20 +81,21 @@ class World(ABC, Generic[Scene]):
         Raises:
             ValueError: If an argument is out of range.
         """
-        if domain not in ("x", "y"):
-            raise ValueError(refusal("domain", allowed="'x' or 'y'", got=repr(domain)))
+        check_domain(domain)
         whole("sequences", sequences, least=1)
         whole("length", length, least=1)
         tag = _TRAIN_X if domain == "x" else _TRAIN_Y
-        streams = [self.render(self.scene(self._random(tag, i), length), domain) for i in range(sequences)]
         name = f"{self.name}/{domain}"
-        return FrameSource(
-            [
-                ArraySequence(frames, name=f"{name}/{i}", rate=self.rate, continuous=True)
-                for i, frames in enumerate(streams)
-            ],
-            name=name,
-        )
+        streams = [
+            ArraySequence(
+                self.render(self.scene(self._random(tag, i), length), domain),
+                name=f"{name}/{i}",
+                rate=self.rate,
+                continuous=True,
+            )
+            for i in range(sequences)
+        ]
+        return FrameSource(streams, name=name)
 
     def pairs(self, count: int = 8, length: int = 8) -> tuple[Frames, Frames]:
         """Held-out clips with their exact translation; no training stream shows these scenes.
@@ -111,7 +112,7 @@ class World(ABC, Generic[Scene]):
         """
         whole("count", count, least=1)
         whole("length", length, least=1)
-        scenes = [self.scene(self._random(_PAIRS, i), length) for i in range(count)]
+        scenes = self._held_out(count, length)
         x, y = (np.stack([self.render(scene, domain) for scene in scenes]) for domain in _DOMAINS)
         return x, y
 
@@ -130,19 +131,25 @@ class World(ABC, Generic[Scene]):
         """
         whole("length", length, least=2)
         x, y = self.pairs(count, length)
-        scenes = [self.scene(self._random(_PAIRS, i), length) for i in range(count)]
-        motions = {
-            domain: Motion(
-                flow=np.stack([motion.flow for motion in of_domain]),
-                occluded=np.stack([motion.occluded for motion in of_domain]),
-            )
-            for domain in _DOMAINS
-            for of_domain in [[self.motion(scene, domain) for scene in scenes]]
-        }
-        return Truth(x=x, y=y, motion_x=motions["x"], motion_y=motions["y"])
+        scenes = self._held_out(count, length)
+        motion_x, motion_y = (_stacked([self.motion(scene, domain) for scene in scenes]) for domain in _DOMAINS)
+        return Truth(x=x, y=y, motion_x=motion_x, motion_y=motion_y)
+
+    def _held_out(self, count: int, length: int) -> list[Scene]:
+        return [self.scene(self._random(_PAIRS, i), length) for i in range(count)]
 
     def _random(self, tag: int, number: int) -> np.random.Generator:
         return np.random.default_rng([tag, self.seed, number])
+
+
+def check_domain(domain: object) -> None:
+    """Refuses what is no domain."""
+    if domain not in _DOMAINS:
+        raise ValueError(refusal("domain", allowed="'x' or 'y'", got=repr(domain)))
+
+
+def _stacked(motions: list[Motion]) -> Motion:
+    return Motion(np.stack([motion.flow for motion in motions]), np.stack([motion.occluded for motion in motions]))
 
 
 _DOMAINS: tuple[Domain, Domain] = ("x", "y")

@@ -2,11 +2,12 @@
 
 import warnings
 from collections.abc import Iterator
+from contextlib import closing
 from fractions import Fraction
 from io import BytesIO
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from vtrans.errors import refusal
 
@@ -36,21 +37,13 @@ def audio_codecs(path: Path) -> tuple[str, ...]:
 
 
 def check_audio(path: Path, target: Path) -> None:
-    """Refuses audio tracks that the target's format cannot hold as they are.
-
-    Args:
-        path: The file that has the tracks.
-        target: The video they are to be copied into, of which only the suffix matters.
-
-    Raises:
-        ValueError: A track does not fit.
-    """
+    """Refuses a file whose audio tracks the format of ``target``, which its suffix says, cannot hold as they are."""
     import av
 
     suffix = target.suffix.lower()
     try:
         # Some misfits show only once a format's header is written: a second of it is tried in memory.
-        with av.open(BytesIO(), "w", format=FORMATS[suffix]) as output, AudioCopy(path, output) as audio:
+        with av.open(BytesIO(), "w", format=FORMATS[suffix]) as output, closing(AudioCopy(path, output)) as audio:
             audio.copy(until=Fraction(1))
     except (ValueError, av.FFmpegError) as error:
         got = f"{' and '.join(audio_codecs(path))} in {path.name}"
@@ -62,9 +55,7 @@ def check_audio(path: Path, target: Path) -> None:
 class AudioCopy:
     """Copies every audio track of a file into a video that is being written, in step with it.
 
-    Args:
-        path: The file.
-        output: The video; its own streams are there, and nothing has been written.
+    The output has its own streams when this begins, and nothing has been written yet.
     """
 
     def __init__(self, path: Path, output: "OutputContainer") -> None:
@@ -84,14 +75,11 @@ class AudioCopy:
         self._next = next(self._packets, None)
 
     def begin(self, shown: Fraction, step: Fraction) -> int:
-        """Says when the first frame is shown in the file that the audio comes from.
+        """Tells after how many steps the first frame must be shown, so that audio from before it is kept.
 
         Args:
-            shown: Its time there, in seconds.
+            shown: Its time in the file that the audio comes from, in seconds.
             step: Seconds of a step of the times at which frames can be written.
-
-        Returns:
-            After how many steps it must be shown in the output, so that audio from before it is kept.
 
         Raises:
             ValueError: The output is an AVI, which keeps no times, and the two start apart.
@@ -124,12 +112,6 @@ class AudioCopy:
     def close(self) -> None:
         """Closes the file."""
         self._input.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _read(self) -> Iterator["Packet[Any]"]:
         """The packets in the file's order; those that do not follow the one before of their track are left out."""

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import numpy as np
 
-from vtrans.data.checks import as_path, height_width
+from vtrans.data.checks import as_path, came, height_width
 from vtrans.data.tensors import Frames
 from vtrans.errors import refusal
 
@@ -36,8 +35,8 @@ class FrameWriter(ABC):
         ValueError: If an argument is out of range.
     """
 
-    def __init__(self, path: PathLike, *, size: tuple[int, int], overwrite: bool) -> None:
-        self.path = as_path("path", os.fspath(path) if isinstance(path, os.PathLike) else path)
+    def __init__(self, path: PathLike, *, size: tuple[int, int], overwrite: bool = False) -> None:
+        self.path = as_path("path", path)
         self.size = height_width("size", size) or (0, 0)
         if 0 in self.size:
             raise TypeError(refusal("size", allowed="(height, width)", got=size))
@@ -90,8 +89,7 @@ class FrameWriter(ABC):
         if self._closed:
             raise ValueError(f"{self.path}: the writer is closed; no frame can be added.")
         if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:
-            got = f"an array of {frame.dtype}" if isinstance(frame, np.ndarray) else type(frame).__name__
-            raise TypeError(refusal("frame", allowed="a uint8 array (height, width, 3)", got=got))
+            raise TypeError(refusal("frame", allowed="a uint8 array (height, width, 3)", got=came(frame)))
         if frame.shape != (*self.size, 3):
             raise ValueError(refusal("frame", allowed=f"shape {(*self.size, 3)}", got=f"shape {frame.shape}"))
         with self._writing():
@@ -147,9 +145,7 @@ class FrameWriter(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if kind is None:
             self.close()
         else:

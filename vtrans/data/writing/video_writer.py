@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,11 +12,6 @@ from vtrans.data.tensors import Frames
 from vtrans.data.writing.audio import FORMATS, AudioCopy, check_audio
 from vtrans.data.writing.frame_writer import FrameWriter, PathLike, already_there
 from vtrans.errors import refusal
-
-if TYPE_CHECKING:
-    from av import Packet
-    from av.container import OutputContainer
-    from av.video.stream import VideoStream
 
 WRITABLE_SUFFIXES = tuple(FORMATS)
 
@@ -68,7 +63,7 @@ class VideoWriter(FrameWriter):
         self._even = tick is None
         self._audio_path = audio
         super().__init__(path, size=size, overwrite=overwrite)
-        self._container: OutputContainer | None = None
+        self._container: Any = None
         self._audio: AudioCopy | None = None
         self._start_time = Fraction(0)
         self._lead, self._last = 0, -1
@@ -145,21 +140,16 @@ class VideoWriter(FrameWriter):
         )
         picture.pts, picture.time_base = position, self._tick
         self._last = position
-        self._mux(self._stream.encode(picture))
+        self._container.mux(self._stream.encode(picture))
         if self._audio is not None:
             self._audio.copy(until=position * self._tick)
 
-    def _mux(self, packets: list["Packet[VideoStream]"]) -> None:
-        if self._container is not None:
-            self._container.mux(packets)
-
     def _finish(self) -> None:
-        self._mux(self._stream.encode(None))
+        self._container.mux(self._stream.encode(None))
         if self._audio is not None:
             self._audio.copy()
             self._audio.close()
-        if self._container is not None:
-            self._container.close()
+        self._container.close()
 
     def _remove(self) -> None:
         if self._audio is not None:

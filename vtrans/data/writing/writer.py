@@ -26,9 +26,6 @@ class FrameFolderWriter(FrameWriter):
         FileExistsError: If the folder holds something that isn't to be replaced.
     """
 
-    def __init__(self, path: PathLike, *, size: tuple[int, int], overwrite: bool = False) -> None:
-        super().__init__(path, size=size, overwrite=overwrite)
-
     def _check_target(self) -> None:
         if not self.path.exists():
             return

@@ -9,6 +9,7 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from triton.language import constexpr
 
 from vtrans.functional.kernels.parts import Part
 
@@ -18,7 +19,7 @@ _PROGRAMS = 1024
 
 
 @triton.jit
-def _cost(d, epsilon, KIND: tl.constexpr):
+def _cost(d, epsilon, KIND: constexpr):
     """A function of the difference, and its derivative; NaN is treated as by the plain operations."""
     if KIND == "l1":
         cost = tl.abs(d)
@@ -55,9 +56,9 @@ def _walk(
     weights,
     factors,
     partials,
-    KINDS: tl.constexpr,
-    TERMS: tl.constexpr,
-    BLOCK: tl.constexpr,
+    KINDS: constexpr,
+    TERMS: constexpr,
+    BLOCK: constexpr,
 ):
     """Program (p, i) walks through every so manieth block of part i."""
     program, part, programs = tl.program_id(0), tl.program_id(1), tl.num_programs(0)
@@ -88,7 +89,7 @@ def _walk(
 
 
 @triton.jit
-def _add_up(partials, sums, programs, TERMS: tl.constexpr, PROGRAMS: tl.constexpr):
+def _add_up(partials, sums, programs, TERMS: constexpr, PROGRAMS: constexpr):
     """Program t adds up the partial sums of term t, in a fixed order."""
     term = tl.program_id(0)
     at = tl.arange(0, PROGRAMS)
@@ -100,7 +101,7 @@ def _add_up(partials, sums, programs, TERMS: tl.constexpr, PROGRAMS: tl.constexp
 
 
 @triton.jit
-def _rescale(gradients, counts, factors, TERMS: tl.constexpr, BLOCK: tl.constexpr):
+def _rescale(gradients, counts, factors, TERMS: constexpr, BLOCK: constexpr):
     """Multiplies gradients by the factor of their term; reads and writes nothing where that is 1."""
     program, which, programs = tl.program_id(0), tl.program_id(1), tl.num_programs(0)
     for i in tl.static_range(len(TERMS)):

@@ -10,6 +10,7 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from triton.language import constexpr
 
 from vtrans.functional.kernels.layouts import Layout
 
@@ -21,16 +22,26 @@ _PROGRAMS = 1024
 
 
 @triton.jit
-def _maps(row, channels, CHANNELS: tl.constexpr):
-    """The maps (sample, channel) that a row of programs works on, which of them exist, and their sample's first."""
-    blocks = tl.cdiv(channels, CHANNELS)
-    channel = row % blocks * CHANNELS + tl.arange(0, CHANNELS)
-    first = (row // blocks).to(tl.int64) * channels
-    return first + channel, channel < channels, first
+def _length(space, PIECES: constexpr, SPACE: constexpr):
+    """Length of a piece of a map, a whole number of tiles."""
+    return tl.cdiv(tl.cdiv(space, PIECES), SPACE) * SPACE
 
 
 @triton.jit
-def _tile(maps, exists, first, start, end, channels, space, LAST: tl.constexpr, SPACE: tl.constexpr):
+def _place(channels, space, PIECES: constexpr, CHANNELS: constexpr, SPACE: constexpr):
+    """The maps (sample, channel) that a program works on, which of them exist, their sample's first; and the piece."""
+    row, piece = tl.program_id(0), tl.program_id(1)
+    length = _length(space, PIECES, SPACE)
+    begin = piece * length
+    end = tl.minimum(begin + length, space)
+    blocks = tl.cdiv(channels, CHANNELS)
+    channel = row % blocks * CHANNELS + tl.arange(0, CHANNELS)
+    first = (row // blocks).to(tl.int64) * channels
+    return first + channel, channel < channels, first, piece, begin, end
+
+
+@triton.jit
+def _tile(maps, exists, first, start, end, channels, space, LAST: constexpr, SPACE: constexpr):
     """Offsets of a tile (channels, space), and which of it exists."""
     at = start + tl.arange(0, SPACE)
     if LAST:
@@ -41,29 +52,11 @@ def _tile(maps, exists, first, start, end, channels, space, LAST: tl.constexpr, 
 
 
 @triton.jit
-def _piece(space, PIECES: tl.constexpr, SPACE: tl.constexpr):
-    """Length of a piece of a map, a whole number of tiles."""
-    return tl.cdiv(tl.cdiv(space, PIECES), SPACE) * SPACE
-
-
-@triton.jit
 def _moments(
-    x,
-    means,
-    squares,
-    channels,
-    space,
-    LAST: tl.constexpr,
-    PIECES: tl.constexpr,
-    CHANNELS: tl.constexpr,
-    SPACE: tl.constexpr,
+    x, means, squares, channels, space, LAST: constexpr, PIECES: constexpr, CHANNELS: constexpr, SPACE: constexpr
 ):
     """Mean, and sum of squared differences from it, of each piece of each map."""
-    row, piece = tl.program_id(0), tl.program_id(1)
-    length = _piece(space, PIECES, SPACE)
-    begin = piece * length
-    end = tl.minimum(begin + length, space)
-    maps, exists, first = _maps(row, channels, CHANNELS)
+    maps, exists, first, piece, begin, end = _place(channels, space, PIECES, CHANNELS, SPACE)
     mean = tl.zeros([CHANNELS], tl.float32)
     square = tl.zeros([CHANNELS], tl.float32)
     for start in range(begin, end, SPACE):
@@ -93,17 +86,13 @@ def _normalise(
     space,
     slope,
     epsilon,
-    LAST: tl.constexpr,
-    PIECES: tl.constexpr,
-    CHANNELS: tl.constexpr,
-    SPACE: tl.constexpr,
+    LAST: constexpr,
+    PIECES: constexpr,
+    CHANNELS: constexpr,
+    SPACE: constexpr,
 ):
     """Normalises one piece of a map; without moments to add up it takes those of its one tile, the whole map."""
-    row, piece = tl.program_id(0), tl.program_id(1)
-    length = _piece(space, PIECES, SPACE)
-    begin = piece * length
-    end = tl.minimum(begin + length, space)
-    maps, exists, first = _maps(row, channels, CHANNELS)
+    maps, exists, first, piece, begin, end = _place(channels, space, PIECES, CHANNELS, SPACE)
     offsets, inside = _tile(maps, exists, first, begin, end, channels, space, LAST, SPACE)
     if means is None:
         v = tl.load(x + offsets, mask=inside, other=0.0).to(tl.float32)
@@ -112,6 +101,7 @@ def _normalise(
         variance = tl.sum(d * d, 1) / space
     else:
         each = tl.arange(0, PIECES)
+        length = _length(space, PIECES, SPACE)
         sizes = tl.minimum(tl.maximum(space - each * length, 0), length).to(tl.float32)[None, :]
         at = maps[:, None] * PIECES + each[None, :]
         mean_of = tl.load(means + at, mask=exists[:, None], other=0.0)
@@ -153,17 +143,13 @@ def _projections(
     channels,
     space,
     slope,
-    LAST: tl.constexpr,
-    PIECES: tl.constexpr,
-    CHANNELS: tl.constexpr,
-    SPACE: tl.constexpr,
+    LAST: constexpr,
+    PIECES: constexpr,
+    CHANNELS: constexpr,
+    SPACE: constexpr,
 ):
     """Sum of the gradient, and of its product with the normalised values, of each piece of each map."""
-    row, piece = tl.program_id(0), tl.program_id(1)
-    length = _piece(space, PIECES, SPACE)
-    begin = piece * length
-    end = tl.minimum(begin + length, space)
-    maps, exists, first = _maps(row, channels, CHANNELS)
+    maps, exists, first, piece, begin, end = _place(channels, space, PIECES, CHANNELS, SPACE)
     mean = tl.load(mean_in + maps, mask=exists, other=0.0)
     scale = tl.load(scale_in + maps, mask=exists, other=0.0)
     total = tl.zeros([CHANNELS], tl.float32)
@@ -189,17 +175,13 @@ def _gradient(
     channels,
     space,
     slope,
-    LAST: tl.constexpr,
-    PIECES: tl.constexpr,
-    CHANNELS: tl.constexpr,
-    SPACE: tl.constexpr,
+    LAST: constexpr,
+    PIECES: constexpr,
+    CHANNELS: constexpr,
+    SPACE: constexpr,
 ):
     """Gradient of one piece of a map; without sums to add up it takes those of its one tile, the whole map."""
-    row, piece = tl.program_id(0), tl.program_id(1)
-    length = _piece(space, PIECES, SPACE)
-    begin = piece * length
-    end = tl.minimum(begin + length, space)
-    maps, exists, first = _maps(row, channels, CHANNELS)
+    maps, exists, first, piece, begin, end = _place(channels, space, PIECES, CHANNELS, SPACE)
     offsets, inside = _tile(maps, exists, first, begin, end, channels, space, LAST, SPACE)
     mean = tl.load(mean_in + maps, mask=exists, other=0.0)
     scale = tl.load(scale_in + maps, mask=exists, other=0.0)
@@ -263,27 +245,16 @@ def normalise(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The output, and for each map its mean and 1 / √(variance + ε), ``(batch, channel)``."""
     launch = _Launch.of(features, layout)
-    channels, space = features.shape[1], math.prod(features.shape[2:])
+    size = features.shape[1], math.prod(features.shape[2:])
     normed = torch.empty_like(features)
     mean, scale = features.new_empty(2, *features.shape[:2], dtype=torch.float32)
     means, squares = None, None
     with torch.cuda.device_of(features):
         if not launch.holds_whole_maps(features):
             means, squares = features.new_empty(2, *features.shape[:2], launch.pieces, dtype=torch.float32)
-            _moments[launch.grid](features, means, squares, channels, space, **launch.options())
+            _moments[launch.grid](features, means, squares, *size, **launch.options())
         _normalise[launch.grid](
-            features,
-            residual,
-            normed,
-            mean,
-            scale,
-            means,
-            squares,
-            channels,
-            space,
-            float(slope),
-            epsilon,
-            **launch.options(),
+            features, residual, normed, mean, scale, means, squares, *size, float(slope), epsilon, **launch.options()
         )
     return normed, mean, scale
 
@@ -291,16 +262,16 @@ def normalise(
 def gradient_of(features: Tensor, factors: Tensor, mean: Tensor, scale: Tensor, slope: float, layout: Layout) -> Tensor:
     """The gradient with respect to the features."""
     launch = _Launch.of(features, layout)
-    channels, space = features.shape[1], math.prod(features.shape[2:])
+    size = features.shape[1], math.prod(features.shape[2:])
     gradient = torch.empty_like(features)
     sums, products = None, None
     with torch.cuda.device_of(features):
         if not launch.holds_whole_maps(features):
             sums, products = features.new_empty(2, *features.shape[:2], launch.pieces, dtype=torch.float32)
             _projections[launch.grid](
-                features, factors, mean, scale, sums, products, channels, space, float(slope), **launch.options()
+                features, factors, mean, scale, sums, products, *size, float(slope), **launch.options()
             )
         _gradient[launch.grid](
-            features, factors, gradient, mean, scale, sums, products, channels, space, float(slope), **launch.options()
+            features, factors, gradient, mean, scale, sums, products, *size, float(slope), **launch.options()
         )
     return gradient

@@ -1,30 +1,47 @@
 """The discriminator of overlapping patches."""
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
-from vtrans.networks.checks import require_choice, require_count
+from vtrans.networks.checks import require
 from vtrans.networks.initialization import initialize
-from vtrans.networks.norms import NORMS, norm_layer, takes_bias
+from vtrans.networks.layers import normed
 from vtrans.networks.sizes import check_frames
+
+
+def patch_layers(
+    convolution: type[nn.Module],
+    channels: int,
+    width: int,
+    layers: int,
+    *,
+    kernel: int | tuple[int, int, int],
+    stride: int | tuple[int, int, int],
+    padding: int | tuple[int, int, int],
+    norm: str,
+) -> tuple[nn.Sequential, nn.Sequential, int]:
+    """The first layer, without a norm, those after it, and the channels that they give a head."""
+    widths = [width * min(2**layer, 8) for layer in range(layers + 1)]
+    stem = nn.Sequential(convolution(channels, width, kernel, stride=stride, padding=padding), nn.LeakyReLU(0.2))
+    body = nn.Sequential()
+    for layer, (inner, outer) in enumerate(pairwise(widths), start=1):
+        step = stride if layer < layers else 1
+        body.extend(normed(convolution, inner, outer, kernel, norm=norm, stride=step, padding=padding))
+        body.append(nn.LeakyReLU(0.2))
+    return stem, body, widths[-1]
 
 
 class NLayerDiscriminator(nn.Module):
     """Judges overlapping patches of a frame: with three layers, patches of 70x70.
 
     Its forward takes frames ``(batch, channels, height, width)`` in [-1, 1], each side at least ``3 * 2**layers``, and
-    returns logits ``(batch, 1, height // 2**layers - 2, width // 2**layers - 2)``.
+    returns logits ``(batch, 1, height // 2**layers - 2, width // 2**layers - 2)``. The options that all networks share
+    are described in ``vtrans.networks``.
 
     Args:
-        channels: Channels of the frames.
         layers: Number of halvings, at least 1; the patches are 16, 34, 70, 142, … pixels wide for 1, 2, 3, 4, ….
         width: Channels after the first layer; they double up to eight times as many.
-        norm: ``"instance"``, ``"batch"``, ``"group"`` or ``"none"``.
-        init: ``"normal"``, ``"xavier"``, ``"kaiming"`` or ``"orthogonal"``.
-        init_gain: Scale of the initial weights; None takes the law's own.
-
-    Raises:
-        TypeError: If an option is of the wrong type.
-        ValueError: If an option is out of range; in forward, if the frames do not fit.
 
     Example:
         >>> import torch
@@ -49,21 +66,13 @@ class NLayerDiscriminator(nn.Module):
         init_gain: float | None = None,
     ) -> None:
         super().__init__()
-        require_count("channels", channels)
-        require_count("layers", layers)
-        require_count("width", width)
-        require_choice("norm", norm, NORMS)
+        require(channels=channels, layers=layers, width=width, norm=norm)
         self.channels = channels
         self.minimum = 3 * 2**layers
-        widths = [width * min(2**layer, 8) for layer in range(layers + 1)]
-        self.stem = nn.Sequential(nn.Conv2d(channels, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2))
-        self.body = nn.Sequential()
-        for layer in range(1, layers + 1):
-            inner, outer, stride = widths[layer - 1], widths[layer], 2 if layer < layers else 1
-            self.body.append(nn.Conv2d(inner, outer, 4, stride=stride, padding=1, bias=takes_bias(norm)))
-            self.body.append(norm_layer(norm, outer))
-            self.body.append(nn.LeakyReLU(0.2))
-        self.head = nn.Conv2d(widths[-1], 1, 4, padding=1)
+        self.stem, self.body, features = patch_layers(
+            nn.Conv2d, channels, width, layers, kernel=4, stride=2, padding=1, norm=norm
+        )
+        self.head = nn.Conv2d(features, 1, 4, padding=1)
         initialize(self, init=init, gain=init_gain)
 
     def forward(self, frames: Tensor) -> Tensor:

@@ -2,9 +2,10 @@
 
 from torch import Tensor, nn
 
-from vtrans.networks.checks import require_choice, require_count
+from vtrans.networks.checks import require
 from vtrans.networks.initialization import initialize
-from vtrans.networks.norms import NORMS, norm_layer, takes_bias
+from vtrans.networks.layers import normed
+from vtrans.networks.norms import takes_bias
 from vtrans.networks.sizes import check_frames
 
 
@@ -12,18 +13,10 @@ class PixelDiscriminator(nn.Module):
     """Judges every pixel by its own colour, with 1x1 convolutions.
 
     Its forward takes frames ``(batch, channels, height, width)`` in [-1, 1], each side at least 2, and returns logits
-    ``(batch, 1, height, width)``.
+    ``(batch, 1, height, width)``. The options that all networks share are described in ``vtrans.networks``.
 
     Args:
-        channels: Channels of the frames.
         width: Channels of the first layer; the second has twice as many.
-        norm: ``"instance"``, ``"batch"``, ``"group"`` or ``"none"``.
-        init: ``"normal"``, ``"xavier"``, ``"kaiming"`` or ``"orthogonal"``.
-        init_gain: Scale of the initial weights; None takes the law's own.
-
-    Raises:
-        TypeError: If an option is of the wrong type.
-        ValueError: If an option is out of range; in forward, if the frames do not fit.
 
     Example:
         >>> import torch
@@ -47,16 +40,10 @@ class PixelDiscriminator(nn.Module):
         init_gain: float | None = None,
     ) -> None:
         super().__init__()
-        require_count("channels", channels)
-        require_count("width", width)
-        require_choice("norm", norm, NORMS)
+        require(channels=channels, width=width, norm=norm)
         self.channels = channels
         self.stem = nn.Sequential(nn.Conv2d(channels, width, 1), nn.LeakyReLU(0.2))
-        self.body = nn.Sequential(
-            nn.Conv2d(width, 2 * width, 1, bias=takes_bias(norm)),
-            norm_layer(norm, 2 * width),
-            nn.LeakyReLU(0.2),
-        )
+        self.body = nn.Sequential(*normed(nn.Conv2d, width, 2 * width, 1, norm=norm), nn.LeakyReLU(0.2))
         # The published one has no bias here either where its norm is batch norm.
         self.head = nn.Conv2d(2 * width, 1, 1, bias=takes_bias(norm))
         initialize(self, init=init, gain=init_gain)

@@ -2,10 +2,9 @@
 
 from torch import Tensor, nn
 
-from vtrans.networks.checks import require_choice, require_count, require_dropout
+from vtrans.networks.checks import require
 from vtrans.networks.initialization import initialize
-from vtrans.networks.layers import PADDINGS, convolve, expand, to_frame
-from vtrans.networks.norms import NORMS, norm_layer, takes_bias
+from vtrans.networks.layers import convolve, expand, to_frame
 from vtrans.networks.sizes import check_frames
 
 
@@ -14,13 +13,9 @@ class ResnetBlock(nn.Module):
 
     def __init__(self, *, channels: int, norm: str, padding: str, dropout: float) -> None:
         super().__init__()
-        second = nn.Conv2d(channels, channels, 3, padding=1, padding_mode=PADDINGS[padding], bias=takes_bias(norm))
-        self.body = nn.Sequential(
-            *convolve(channels, channels, kernel=3, norm=norm, padding=padding),
-            *([nn.Dropout(dropout)] if dropout else []),
-            second,
-            norm_layer(norm, channels),
-        )
+        first, second = (convolve(channels, channels, kernel=3, norm=norm, padding=padding) for _ in range(2))
+        dropped = [nn.Dropout(dropout)] if dropout else []
+        self.body = nn.Sequential(*first, *dropped, *second[:-1])  # what is added to the input passes no ReLU
 
     def forward(self, features: Tensor) -> Tensor:
         """Adds what the block computes to its input; any ``(batch, channel, height, width)``."""
@@ -34,22 +29,13 @@ class ResnetGenerator(nn.Module):
     A 7x7 stem, two strided convolutions, the blocks, two transposed convolutions and a 7x7 head.
 
     Its forward takes frames ``(batch, in_channels, height, width)`` in [-1, 1], height and width multiples of 4 from 8
-    up, and returns ``(batch, out_channels, height, width)`` in [-1, 1].
+    up, and returns ``(batch, out_channels, height, width)`` in [-1, 1]. The options that all networks share are
+    described in ``vtrans.networks``.
 
     Args:
-        in_channels: Channels of the frames that come.
-        out_channels: Channels of the frames that leave.
         blocks: Number of residual blocks.
         width: Channels of the stem; four times as many in the blocks.
-        norm: ``"instance"``, ``"batch"``, ``"group"`` or ``"none"``.
-        padding: Borders inside the blocks: ``"reflect"``, ``"replicate"`` or ``"zero"``.
-        dropout: Rate between the two convolutions of a block, in [0, 1); 0 is off, the published value is 0.5.
-        init: ``"normal"``, ``"xavier"``, ``"kaiming"`` or ``"orthogonal"``.
-        init_gain: Scale of the initial weights; None takes the law's own.
-
-    Raises:
-        TypeError: If an option is of the wrong type.
-        ValueError: If an option is out of range; in forward, if the frames do not fit.
+        dropout: Rate in [0, 1) between the two convolutions of a block; 0 is off, the published value is 0.5.
 
     Example:
         >>> import torch
@@ -78,13 +64,8 @@ class ResnetGenerator(nn.Module):
         init_gain: float | None = None,
     ) -> None:
         super().__init__()
-        require_count("in_channels", in_channels)
-        require_count("out_channels", out_channels)
-        require_count("blocks", blocks, least=0)
-        require_count("width", width)
-        require_choice("norm", norm, NORMS)
-        require_choice("padding", padding, tuple(PADDINGS))
-        require_dropout(dropout)
+        require(in_channels=in_channels, out_channels=out_channels, blocks=blocks, width=width)
+        require(norm=norm, padding=padding, dropout=dropout)
         self.in_channels = in_channels
         self.padding = padding
         self.stem = nn.Sequential(*convolve(in_channels, width, kernel=7, norm=norm, padding="reflect"))
@@ -95,10 +76,7 @@ class ResnetGenerator(nn.Module):
         self.blocks = nn.Sequential(
             *(ResnetBlock(channels=4 * width, norm=norm, padding=padding, dropout=dropout) for _ in range(blocks))
         )
-        self.decoder = nn.Sequential(
-            *expand(4 * width, 2 * width, norm=norm),
-            *expand(2 * width, width, norm=norm),
-        )
+        self.decoder = nn.Sequential(*expand(4 * width, 2 * width, norm=norm), *expand(2 * width, width, norm=norm))
         self.head = nn.Sequential(*to_frame(width, out_channels))
         initialize(self, init=init, gain=init_gain)
 

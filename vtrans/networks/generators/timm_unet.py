@@ -7,11 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from vtrans.errors import refusal
-from vtrans.networks.checks import require_choice, require_count
+from vtrans.networks.checks import require
 from vtrans.networks.generators.timm_backbone import create_backbone, pyramid
 from vtrans.networks.initialization import initialize
 from vtrans.networks.layers import convolve
-from vtrans.networks.norms import NORMS
 from vtrans.networks.sizes import check_frames
 
 
@@ -23,25 +22,21 @@ class TimmUnet(nn.Module):
 
     Its forward takes frames ``(batch, in_channels, height, width)`` in [-1, 1], height and width multiples of the
     backbone's largest reduction from twice that up, and returns ``(batch, out_channels, height, width)`` in [-1, 1].
+    The options that all networks share are described in ``vtrans.networks``.
 
     Args:
-        in_channels: Channels of the frames that come.
-        out_channels: Channels of the frames that leave.
         backbone: Name of a timm model with a pyramid of features.
         weights: Of the backbone: None for random ones, the path of a ``.safetensors`` or ``.pth`` file with timm's
             names, or ``"hub"`` to download timm's pretrained ones. Layers that the encoder leaves out, such as the
             classifier, may be in the file.
         width: Channels of the decoder at full resolution; they double up to eight times as many.
         norm: Of the decoder: ``"instance"``, ``"batch"``, ``"group"`` or ``"none"``.
-        init: Of the decoder: ``"normal"``, ``"xavier"``, ``"kaiming"`` or ``"orthogonal"``.
-        init_gain: Scale of the decoder's initial weights; None takes the law's own.
         backbone_options: Further options for ``timm.create_model``, such as ``{"strict_img_size": False}``.
 
     Raises:
         ImportError: If timm is not installed.
-        TypeError: If an option is of the wrong type.
-        ValueError: If an option is out of range, the backbone is unknown, has no pyramid of features or takes one size
-            only, or the file of weights does not fit; in forward, if the frames do not fit.
+        ValueError: If the backbone is unknown, has no pyramid of features or takes one size only, or if the file of
+            weights does not fit.
 
     Example:
         >>> network = TimmUnet(in_channels=3, out_channels=1, backbone="test_resnet", width=4)
@@ -69,10 +64,8 @@ class TimmUnet(nn.Module):
         backbone_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        require_count("in_channels", in_channels)
-        require_count("out_channels", out_channels)
-        require_count("width", width)
-        require_choice("norm", norm, NORMS)
+        require(in_channels=in_channels, out_channels=out_channels, width=width, norm=norm)
+        require(init=init, init_gain=init_gain)  # before a backbone is made, or downloaded
         if weights is not None and not isinstance(weights, str):
             raise TypeError(refusal("weights", allowed="None, 'hub' or the path of a file", got=repr(weights)))
         self.in_channels = in_channels

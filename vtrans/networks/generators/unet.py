@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from vtrans.networks.checks import require_choice, require_count, require_dropout
+from vtrans.networks.checks import require
 from vtrans.networks.initialization import initialize
-from vtrans.networks.norms import NORMS, norm_layer, takes_bias
+from vtrans.networks.norms import norm_layer, takes_bias
 from vtrans.networks.sizes import check_frames
 
 
@@ -13,22 +13,14 @@ class UnetGenerator(nn.Module):
     """Translates a frame through ``depth`` halvings of its size and back, with a skip connection at every size.
 
     Its forward takes frames ``(batch, in_channels, height, width)`` in [-1, 1], height and width multiples of
-    ``2**depth``, and returns ``(batch, out_channels, height, width)`` in [-1, 1].
+    ``2**depth``, and returns ``(batch, out_channels, height, width)`` in [-1, 1]. The options that all networks share
+    are described in ``vtrans.networks``.
 
     Args:
-        in_channels: Channels of the frames that come.
-        out_channels: Channels of the frames that leave.
         depth: Number of halvings, at least 2: 7 for frames of 128, 8 for frames of 256.
         width: Channels after the first halving; they double up to eight times as many.
-        norm: ``"instance"``, ``"batch"``, ``"group"`` or ``"none"``.
         dropout: Rate in [0, 1) at the widest levels on the way up, the innermost excepted; 0 is off, the published
             value is 0.5.
-        init: ``"normal"``, ``"xavier"``, ``"kaiming"`` or ``"orthogonal"``.
-        init_gain: Scale of the initial weights; None takes the law's own.
-
-    Raises:
-        TypeError: If an option is of the wrong type.
-        ValueError: If an option is out of range; in forward, if the frames do not fit.
 
     Example:
         >>> network = UnetGenerator(in_channels=3, out_channels=1, depth=3, width=4)
@@ -55,12 +47,9 @@ class UnetGenerator(nn.Module):
         init_gain: float | None = None,
     ) -> None:
         super().__init__()
-        require_count("in_channels", in_channels)
-        require_count("out_channels", out_channels)
-        require_count("depth", depth, least=2)
-        require_count("width", width)
-        require_choice("norm", norm, NORMS)
-        require_dropout(dropout)
+        require(
+            in_channels=in_channels, out_channels=out_channels, depth=depth, width=width, norm=norm, dropout=dropout
+        )
         self.in_channels = in_channels
         self.multiple = self.minimum = 2**depth
         levels = [width * min(2**level, 8) for level in range(depth)]

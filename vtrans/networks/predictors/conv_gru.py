@@ -4,16 +4,16 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from vtrans.networks.checks import require_choice, require_count
+from vtrans.networks.checks import require, require_choice
 from vtrans.networks.initialization import initialize
 from vtrans.networks.layers import convolve, expand, to_frame
-from vtrans.networks.sizes import check_clip
+from vtrans.networks.predictors.base import Predictor
 
 # Batch norm is not among them: its statistics over a clip would show every frame the ones after it.
 _NORMS = ("instance", "group", "none")
 
 
-class ConvGruPredictor(nn.Module):
+class ConvGruPredictor(Predictor):
     r"""Predicts every next frame of a clip from all frames up to it, with a gated memory at a quarter of the size.
 
     .. math::
@@ -23,19 +23,13 @@ class ConvGruPredictor(nn.Module):
     where e_t are the features of frame t; the prediction of frame t + 1 is decoded from h_t.
 
     Its forward takes clips ``(batch, time, channels, height, width)`` in [-1, 1] of any length, height and width
-    multiples of 4 from 8 up, and returns as many frames in [-1, 1]: at place i the prediction of frame i + 1.
+    multiples of 4 from 8 up, and returns as many frames in [-1, 1]: at place i the prediction of frame i + 1. The
+    options that all networks share are described in ``vtrans.networks``.
 
     Args:
-        channels: Channels of the frames.
         width: Channels of the first layer; the memory has four times as many.
         norm: Of encoder and decoder: ``"instance"``, ``"group"`` or ``"none"``. Batch norm is refused, because its
             statistics over a clip would show every frame the ones after it.
-        init: ``"normal"``, ``"xavier"``, ``"kaiming"`` or ``"orthogonal"``.
-        init_gain: Scale of the initial weights; None takes the law's own.
-
-    Raises:
-        TypeError: If an option is of the wrong type.
-        ValueError: If an option is out of range; in forward, if the clip does not fit.
 
     Example:
         >>> ConvGruPredictor(channels=3, width=4)(torch.zeros(2, 5, 3, 8, 12)).shape
@@ -45,9 +39,8 @@ class ConvGruPredictor(nn.Module):
         Ballas et al., Delving Deeper into Convolutional Networks for Learning Video Representations, ICLR 2016.
     """
 
-    multiple: int = 4
-    minimum: int = 8
-    context: int | None = None
+    multiple = 4
+    minimum = 8
 
     def __init__(
         self,
@@ -58,12 +51,10 @@ class ConvGruPredictor(nn.Module):
         init: str = "normal",
         init_gain: float | None = None,
     ) -> None:
-        super().__init__()
-        require_count("channels", channels)
-        require_count("width", width)
+        super().__init__(channels=channels, context=None)
+        require(width=width)
         require_choice("norm", norm, _NORMS)
         memory = 4 * width
-        self.channels = channels
         self.encoder = nn.Sequential(
             *convolve(channels, width, kernel=7, norm=norm, padding="reflect"),
             *convolve(width, 2 * width, kernel=3, stride=2, norm=norm),
@@ -80,9 +71,7 @@ class ConvGruPredictor(nn.Module):
         )
         initialize(self, init=init, gain=init_gain)
 
-    def forward(self, clip: Tensor) -> Tensor:
-        """Predicts the frame after each frame of the clip."""
-        check_clip(self, clip, channels=self.channels, length=None)
+    def _predict(self, clip: Tensor) -> Tensor:
         features = self.encoder(rearrange(clip, "b t c h w -> (b t) c h w"))
         seen = rearrange(self.seen(features), "(b t) c h w -> b t c h w", t=clip.shape[1])
         memory = torch.zeros_like(seen[:, 0].chunk(3, 1)[0])

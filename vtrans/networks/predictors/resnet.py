@@ -1,33 +1,23 @@
 """The predictor that is a residual generator on the frames before."""
 
 from einops import rearrange
-from torch import Tensor, nn
+from torch import Tensor
 
-from vtrans.networks.checks import require_count
 from vtrans.networks.generators.resnet import ResnetGenerator
-from vtrans.networks.sizes import check_clip
+from vtrans.networks.predictors.base import Predictor
 
 
-class ResnetPredictor(nn.Module):
+class ResnetPredictor(Predictor):
     """Predicts the next frame by residual blocks on the frames before it, joined on channels in time order.
 
     Its forward takes clips ``(batch, context, channels, height, width)`` in [-1, 1], height and width multiples of 4
-    from 8 up, and returns ``(batch, channels, height, width)`` in [-1, 1].
+    from 8 up, and returns ``(batch, channels, height, width)`` in [-1, 1]. The options that all networks share are
+    described in ``vtrans.networks``.
 
     Args:
-        channels: Channels of the frames.
-        context: Number of frames that it looks back on, at least 1.
         blocks: Number of residual blocks.
         width: Channels of the stem; four times as many in the blocks.
-        norm: ``"instance"``, ``"batch"``, ``"group"`` or ``"none"``.
-        padding: Borders inside the blocks: ``"reflect"``, ``"replicate"`` or ``"zero"``.
-        dropout: Rate between the two convolutions of a block, in [0, 1); 0 is off.
-        init: ``"normal"``, ``"xavier"``, ``"kaiming"`` or ``"orthogonal"``.
-        init_gain: Scale of the initial weights; None takes the law's own.
-
-    Raises:
-        TypeError: If an option is of the wrong type.
-        ValueError: If an option is out of range; in forward, if the clip does not fit.
+        dropout: Rate in [0, 1) between the two convolutions of a block; 0 is off.
 
     Example:
         >>> import torch
@@ -38,9 +28,8 @@ class ResnetPredictor(nn.Module):
         Johnson et al., Perceptual Losses for Real-Time Style Transfer, ECCV 2016, for the network.
     """
 
-    multiple: int = 4
-    minimum: int = 8
-    context: int | None
+    multiple = 4
+    minimum = 8
 
     def __init__(
         self,
@@ -55,11 +44,7 @@ class ResnetPredictor(nn.Module):
         init: str = "normal",
         init_gain: float | None = None,
     ) -> None:
-        super().__init__()
-        require_count("channels", channels)
-        require_count("context", context)
-        self.channels = channels
-        self.context = context
+        super().__init__(channels=channels, context=context)
         self.resnet = ResnetGenerator(
             in_channels=context * channels,
             out_channels=channels,
@@ -72,8 +57,6 @@ class ResnetPredictor(nn.Module):
             init_gain=init_gain,
         )
 
-    def forward(self, clip: Tensor) -> Tensor:
-        """Predicts the frame after the clip."""
-        check_clip(self, clip, channels=self.channels, length=self.context)
+    def _predict(self, clip: Tensor) -> Tensor:
         predicted: Tensor = self.resnet(rearrange(clip, "b t c h w -> b (t c) h w"))
         return predicted

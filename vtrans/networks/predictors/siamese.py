@@ -4,34 +4,25 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from vtrans.networks.checks import require_choice, require_count, require_dropout
+from vtrans.networks.checks import require
 from vtrans.networks.generators.unet import UnetGenerator
 from vtrans.networks.initialization import initialize
 from vtrans.networks.layers import convolve, to_frame
-from vtrans.networks.norms import NORMS
-from vtrans.networks.sizes import check_clip
+from vtrans.networks.predictors.base import Predictor
 
 
-class SiamesePredictor(nn.Module):
+class SiamesePredictor(Predictor):
     """Predicts the next frame from features of each frame before it, found by one stem at full resolution.
 
     The stem's features, joined on channels in time order, pass through a U-Net of depth 6 and a head.
 
     Its forward takes clips ``(batch, context, channels, height, width)`` in [-1, 1], height and width multiples of 64,
-    and returns ``(batch, channels, height, width)`` in [-1, 1].
+    and returns ``(batch, channels, height, width)`` in [-1, 1]. The options that all networks share are described in
+    ``vtrans.networks``.
 
     Args:
-        channels: Channels of the frames.
-        context: Number of frames that it looks back on, at least 1.
         width: Channels of the stem's first layer; the U-Net is sixteen times as wide.
-        norm: ``"instance"``, ``"batch"``, ``"group"`` or ``"none"``.
         dropout: Rate in [0, 1) inside the U-Net; 0 is off, the published value is 0.5.
-        init: ``"normal"``, ``"xavier"``, ``"kaiming"`` or ``"orthogonal"``.
-        init_gain: Scale of the initial weights; None takes the law's own.
-
-    Raises:
-        TypeError: If an option is of the wrong type.
-        ValueError: If an option is out of range; in forward, if the clip does not fit.
 
     Example:
         >>> SiamesePredictor(channels=3, width=1)(torch.zeros(1, 2, 3, 64, 64)).shape
@@ -40,10 +31,6 @@ class SiamesePredictor(nn.Module):
     Reference:
         Bansal et al., Recycle-GAN, ECCV 2018 (arXiv 1808.05174): the prediction network of its code.
     """
-
-    multiple: int
-    minimum: int
-    context: int | None
 
     def __init__(
         self,
@@ -56,14 +43,8 @@ class SiamesePredictor(nn.Module):
         init: str = "normal",
         init_gain: float | None = None,
     ) -> None:
-        super().__init__()
-        require_count("channels", channels)
-        require_count("context", context)
-        require_count("width", width)
-        require_choice("norm", norm, NORMS)
-        require_dropout(dropout)
-        self.channels = channels
-        self.context = context
+        super().__init__(channels=channels, context=context)
+        require(width=width, norm=norm, dropout=dropout)
         self.stem = nn.Sequential(
             *convolve(channels, width, kernel=7, norm=norm, padding="reflect"),
             *convolve(width, 2 * width, kernel=3, norm=norm),
@@ -87,9 +68,7 @@ class SiamesePredictor(nn.Module):
         self._stem_by_frame = norm == "batch"
         initialize(self, init=init, gain=init_gain)
 
-    def forward(self, clip: Tensor) -> Tensor:
-        """Predicts the frame after the clip."""
-        check_clip(self, clip, channels=self.channels, length=self.context)
+    def _predict(self, clip: Tensor) -> Tensor:
         if self._stem_by_frame:
             features = torch.cat([self.stem(frame) for frame in clip.unbind(1)], 1)
         else:

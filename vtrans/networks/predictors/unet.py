@@ -1,32 +1,23 @@
 """The predictor that is a U-Net on the frames before."""
 
 from einops import rearrange
-from torch import Tensor, nn
+from torch import Tensor
 
-from vtrans.networks.checks import require_count
 from vtrans.networks.generators.unet import UnetGenerator
-from vtrans.networks.sizes import check_clip
+from vtrans.networks.predictors.base import Predictor
 
 
-class UnetPredictor(nn.Module):
+class UnetPredictor(Predictor):
     """Predicts the next frame by a U-Net on the frames before it, joined on channels in time order.
 
     Its forward takes clips ``(batch, context, channels, height, width)`` in [-1, 1], height and width multiples of
-    ``2**depth``, and returns ``(batch, channels, height, width)`` in [-1, 1].
+    ``2**depth``, and returns ``(batch, channels, height, width)`` in [-1, 1]. The options that all networks share are
+    described in ``vtrans.networks``.
 
     Args:
-        channels: Channels of the frames.
-        context: Number of frames that it looks back on, at least 1.
         depth: Number of halvings, at least 2: 7 for frames of 128, 8 for frames of 256.
         width: Channels after the first halving; they double up to eight times as many.
-        norm: ``"instance"``, ``"batch"``, ``"group"`` or ``"none"``.
         dropout: Rate in [0, 1) at the widest levels on the way up; 0 is off, the published value is 0.5.
-        init: ``"normal"``, ``"xavier"``, ``"kaiming"`` or ``"orthogonal"``.
-        init_gain: Scale of the initial weights; None takes the law's own.
-
-    Raises:
-        TypeError: If an option is of the wrong type.
-        ValueError: If an option is out of range; in forward, if the clip does not fit.
 
     Example:
         >>> import torch
@@ -36,10 +27,6 @@ class UnetPredictor(nn.Module):
     Reference:
         Bansal et al., Recycle-GAN, ECCV 2018 (arXiv 1808.05174).
     """
-
-    multiple: int
-    minimum: int
-    context: int | None
 
     def __init__(
         self,
@@ -53,11 +40,7 @@ class UnetPredictor(nn.Module):
         init: str = "normal",
         init_gain: float | None = None,
     ) -> None:
-        super().__init__()
-        require_count("channels", channels)
-        require_count("context", context)
-        self.channels = channels
-        self.context = context
+        super().__init__(channels=channels, context=context)
         self.unet = UnetGenerator(
             in_channels=context * channels,
             out_channels=channels,
@@ -70,8 +53,6 @@ class UnetPredictor(nn.Module):
         )
         self.multiple, self.minimum = self.unet.multiple, self.unet.minimum
 
-    def forward(self, clip: Tensor) -> Tensor:
-        """Predicts the frame after the clip."""
-        check_clip(self, clip, channels=self.channels, length=self.context)
+    def _predict(self, clip: Tensor) -> Tensor:
         predicted: Tensor = self.unet(rearrange(clip, "b t c h w -> b (t c) h w"))
         return predicted

@@ -20,55 +20,30 @@ _RANGE = 0.13  # how far the place goes to either side of the middle
 
 @dataclass(frozen=True)
 class Build:
-    """Sizes of a character, in heights of the picture, and its colours, RGB from 0 to 255.
+    """Sizes of a character, in heights of the picture, and its colours, RGB from 0 to 255."""
 
-    Attributes:
-        thigh: Length of each thigh.
-        shin: Length of each shin.
-        leg: Radius of a thigh at its hip; it thins towards the foot.
-        foot: Length of each foot.
-        hips: How far the hips lie from the middle.
-        trunk: Length of the trunk.
-        belly: Radius of the trunk at the hips.
-        chest: Radius at the shoulders.
-        shoulders: How far the shoulders lie from the middle.
-        upper_arm: Length of each upper arm.
-        forearm: Length of each forearm.
-        arm: Radius of an upper arm at its shoulder.
-        neck: Length of the neck.
-        head: Half the height of the head and half its width.
-        skin: Of head, neck, forearms and hands.
-        hair: Of the hair.
-        shirt: Of trunk and upper arms.
-        stripe: Of the stripes on the shirt.
-        stripes: How many there are.
-        trousers: Of thighs and shins.
-        shoes: Of the feet.
-        shadow: Of the shadow on the floor.
-    """
-
-    thigh: float
-    shin: float
-    leg: float
-    foot: float
-    hips: float
-    trunk: float
-    belly: float
-    chest: float
-    shoulders: float
-    upper_arm: float
-    forearm: float
-    arm: float
-    neck: float
-    head: tuple[float, float]
-    skin: Colour
-    hair: Colour
-    shirt: Colour
-    stripe: Colour
-    stripes: int
-    trousers: Colour
-    shoes: Colour
-    shadow: Colour
+    thigh: float  # length of each thigh
+    shin: float  # length of each shin
+    leg: float  # radius of a thigh at its hip; it thins towards the foot
+    foot: float  # length of each foot
+    hips: float  # how far the hips lie from the middle
+    trunk: float  # length of the trunk
+    belly: float  # radius of the trunk at the hips
+    chest: float  # radius at the shoulders
+    shoulders: float  # how far the shoulders lie from the middle
+    upper_arm: float  # length of each upper arm
+    forearm: float  # length of each forearm
+    arm: float  # radius of an upper arm at its shoulder
+    neck: float  # length of the neck
+    head: tuple[float, float]  # half the height of the head and half its width
+    skin: Colour  # of head, neck, forearms and hands
+    hair: Colour  # of the hair
+    shirt: Colour  # of trunk and upper arms
+    stripe: Colour  # of the stripes on the shirt
+    stripes: int  # how many there are
+    trousers: Colour  # of thighs and shins
+    shoes: Colour  # of the feet
+    shadow: Colour  # of the shadow on the floor
 
 
 SLIM = Build(

@@ -18,44 +18,25 @@ class Pose:
 
     Limbs hang straight down at 0 and swing forward above 0. The near limbs are in front of the trunk, the far ones
     behind it.
-
-    Attributes:
-        facing: 1 if the character faces right, -1 if left.
-        place: Where it stands, from -1 at the left to 1 at the right.
-        jump: Height of its feet above the floor, 1 for a high jump.
-        lean: Angle of the trunk, forward.
-        tilt: Angle of the head to the trunk, forward.
-        shoulder_near: Angle of the near upper arm to the trunk.
-        elbow_near: Angle of the near forearm to its upper arm.
-        shoulder_far: Angle of the far upper arm to the trunk.
-        elbow_far: Angle of the far forearm to its upper arm.
-        hip_near: Angle of the near thigh to the vertical.
-        knee_near: Angle of the near shin to its thigh; a knee bends below 0.
-        hip_far: Angle of the far thigh to the vertical.
-        knee_far: Angle of the far shin to its thigh.
-        mouth: How far the mouth is open, 0 to 1.
-        smile: How wide it is, 0 to 1.
-        eyes: How far the eyes are open, 0 to 1.
-        look: Where they look, from -1 backward to 1 forward.
     """
 
-    facing: int
-    place: Array
-    jump: Array
-    lean: Array
-    tilt: Array
-    shoulder_near: Array
-    elbow_near: Array
-    shoulder_far: Array
-    elbow_far: Array
-    hip_near: Array
-    knee_near: Array
-    hip_far: Array
-    knee_far: Array
-    mouth: Array
-    smile: Array
-    eyes: Array
-    look: Array
+    facing: int  # 1 if the character faces right, -1 if left
+    place: Array  # where it stands, from -1 at the left to 1 at the right
+    jump: Array  # height of its feet above the floor, 1 for a high jump
+    lean: Array  # angle of the trunk, forward
+    tilt: Array  # angle of the head to the trunk, forward
+    shoulder_near: Array  # angle of the near upper arm to the trunk
+    elbow_near: Array  # angle of the near forearm to its upper arm
+    shoulder_far: Array  # angle of the far upper arm to the trunk
+    elbow_far: Array  # angle of the far forearm to its upper arm
+    hip_near: Array  # angle of the near thigh to the vertical
+    knee_near: Array  # angle of the near shin to its thigh; a knee bends below 0
+    hip_far: Array  # angle of the far thigh to the vertical
+    knee_far: Array  # angle of the far shin to its thigh
+    mouth: Array  # how far the mouth is open, 0 to 1
+    smile: Array  # how wide it is, 0 to 1
+    eyes: Array  # how far the eyes are open, 0 to 1
+    look: Array  # where they look, from -1 backward to 1 forward
 
 
 Joints = Mapping[str, Array]
@@ -168,11 +149,7 @@ def dance(phase: Array) -> Joints:
 
 
 MOTIONS: Mapping[str, Callable[[Array], Joints]] = {
-    "walk": walk,
-    "jump": jump,
-    "wave": wave,
-    "talk": talk,
-    "dance": dance,
+    motion.__name__: motion for motion in (walk, jump, wave, talk, dance)
 }
 
 
@@ -181,11 +158,7 @@ def draw_pose(
 ) -> Pose:
     """Draws a performance: two motions that fade into each other and back, a face that talks, and a slow drift.
 
-    Args:
-        random: What draws.
-        length: Frames; a longer performance begins like a shorter one.
-        motions: Names to choose from.
-        tempo: Least and greatest number of cycles a frame.
+    A longer performance begins like a shorter one. ``tempo`` is the least and the greatest number of cycles a frame.
     """
     times = np.arange(length, dtype=np.float64)
 

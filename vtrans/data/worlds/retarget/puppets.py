@@ -17,37 +17,22 @@ class Part:
 
     In its frame, a point lies ``u`` along the part's axis and ``v`` across it. A capsule runs from ``u = 0`` to
     ``u = length``; without a length the part is the ellipse ``u² + v² <= 1``.
-
-    Attributes:
-        name: What the part is.
-        colour: RGB, 0 to 255.
-        length: Of a capsule's bone, above 0; 0 makes an ellipse.
-        start: Radius of a capsule where its bone starts.
-        end: Radius where it ends.
-        shade: How much darker its rim is than its middle, 0 to 1.
-        stripes: How many stripes cross it.
-        stripe: RGB of the stripes.
     """
 
-    name: str
-    colour: Colour
-    length: float = 0.0
-    start: float = 0.0
-    end: float = 0.0
-    shade: float = 0.3
-    stripes: int = 0
-    stripe: Colour = (255.0, 255.0, 255.0)
+    name: str  # what the part is
+    colour: Colour  # RGB, 0 to 255
+    length: float = 0.0  # of a capsule's bone, above 0; 0 makes an ellipse
+    start: float = 0.0  # radius of a capsule where its bone starts
+    end: float = 0.0  # radius where it ends
+    shade: float = 0.3  # how much darker its rim is than its middle, 0 to 1
+    stripes: int = 0  # how many stripes cross it
+    stripe: Colour = (255.0, 255.0, 255.0)  # RGB of the stripes
 
     def beyond(self, u: Array, v: Array, along: float, across: float) -> Array:
         """How many pixels a point lies outside of the outline; below 0 inside, and 0 exactly on it.
 
-        An ellipse's distances are estimates, good to a fraction of a pixel near its outline.
-
-        Args:
-            u: Place along the axis.
-            v: Place across the axis.
-            along: Pixels to the unit of ``u``.
-            across: Pixels to the unit of ``v``, the same for a capsule.
+        An ellipse's distances are estimates, good to a fraction of a pixel near its outline. ``along`` and ``across``
+        are the pixels to the unit of ``u`` and ``v``; for a capsule they are the same.
         """
         if self.length:
             bone = np.clip(u / self.length, 0.0, 1.0)
@@ -77,25 +62,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Puppet:
-    """Parts from back to front, and where the frame of each is at every time.
+    """Parts from back to front, and where the frame of each is at every time."""
 
-    Attributes:
-        parts: The parts; the last one is in front.
-        rows: Rows of the origins of their frames in pixels, ``(part, time)``, as all that follow.
-        columns: Columns of the origins, in pixels.
-        down: The part of the axes' direction, of length 1, that goes down.
-        right: The part that goes right.
-        along: Pixels to the unit of ``u``.
-        across: Pixels to the unit of ``v``.
-    """
-
-    parts: tuple[Part, ...]
-    rows: Array
-    columns: Array
-    down: Array
-    right: Array
-    along: Array
-    across: Array
+    parts: tuple[Part, ...]  # the parts; the last one is in front
+    rows: Array  # Rows of the origins of their frames in pixels, ``(part, time)``, as all that follow
+    columns: Array  # columns of the origins, in pixels
+    down: Array  # the part of the axes' direction, of length 1, that goes down
+    right: Array  # the part that goes right
+    along: Array  # pixels to the unit of ``u``
+    across: Array  # pixels to the unit of ``v``
 
     def draw(self, picture: Array, t: int) -> Array:
         """The picture, ``(height, width, 3)`` of values 0 to 255, with the puppet at a time in front of it."""

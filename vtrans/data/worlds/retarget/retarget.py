@@ -1,17 +1,17 @@
 """A world of two characters: a tall slim one in a blue room, and a short stout one on a sandy stage."""
 
 from collections.abc import Sequence
-from numbers import Real
 from typing import ClassVar
 
 import numpy as np
 
+from vtrans.data.checks import ends, number
 from vtrans.data.tensors import Frames
-from vtrans.data.worlds.drawing import Array, blend, smooth, to_bytes
+from vtrans.data.worlds.drawing import Array, Colour, blend, box, centres, plain, smooth, to_bytes
 from vtrans.data.worlds.motion import Motion
 from vtrans.data.worlds.retarget.characters import SLIM, STOUT, puppet
 from vtrans.data.worlds.retarget.poses import MOTIONS, Pose, draw_pose
-from vtrans.data.worlds.retarget.puppets import Colour, Puppet
+from vtrans.data.worlds.retarget.puppets import Puppet
 from vtrans.data.worlds.world import Domain, World
 from vtrans.errors import refusal, unknown
 
@@ -56,7 +56,11 @@ class Retarget(World[Pose]):
     ) -> None:
         super().__init__(size=size, seed=seed)
         self.motions = _names(motions)
-        self.tempo = _range(tempo)
+        allowed = "(least, greatest) cycles a second, above 0 and at most 5"
+        least, greatest = (number("tempo", cycles, 0, 5) for cycles in ends("tempo", tempo, allowed))
+        if not 0 < least <= greatest:
+            raise ValueError(refusal("tempo", allowed=allowed, got=repr(tempo)))
+        self.tempo = least, greatest
         self._stages: dict[Domain, Array] = {"x": _room(self.size), "y": _theatre(self.size)}
 
     def scene(self, random: np.random.Generator, length: int) -> Pose:
@@ -81,33 +85,19 @@ class Retarget(World[Pose]):
 
 def _names(motions: object) -> tuple[str, ...]:
     allowed = f"names of motions as a tuple, at least one of {', '.join(MOTIONS)}"
-    if not isinstance(motions, (tuple, list)):
-        raise TypeError(refusal("motions", allowed=allowed, got=repr(motions)))
-    if not motions:
-        raise ValueError(refusal("motions", allowed=allowed, got=repr(motions)))
+    if not isinstance(motions, (tuple, list)) or not motions:
+        kind = ValueError if isinstance(motions, (tuple, list)) else TypeError
+        raise kind(refusal("motions", allowed=allowed, got=repr(motions)))
     for name in motions:
         if name not in list(MOTIONS):
             raise ValueError(unknown("motion", name, MOTIONS))
     return tuple(motions)
 
 
-def _range(tempo: object) -> tuple[float, float]:
-    allowed = "(least, greatest) cycles a second, above 0 and at most 5"
-    if (
-        not isinstance(tempo, (tuple, list))
-        or len(tempo) != 2
-        or any(isinstance(cycles, bool) or not isinstance(cycles, Real) for cycles in tempo)
-    ):
-        raise TypeError(refusal("tempo", allowed=allowed, got=repr(tempo)))
-    if not 0 < tempo[0] <= tempo[1] <= 5:
-        raise ValueError(refusal("tempo", allowed=allowed, got=repr(tempo)))
-    return float(tempo[0]), float(tempo[1])
-
-
 def _room(size: int) -> Array:
     """A bluish room: a wall that fades downwards, a window, a skirting board and a darker floor."""
-    edge = (np.arange(size) + 0.5) / size
-    picture = blend(_plain(size, (158.0, 200.0, 236.0)), (104.0, 152.0, 208.0), smooth(edge)[:, None] * np.ones(size))
+    fading = smooth(centres(size))[:, None] * np.ones(size)
+    picture = blend(plain(size, (158.0, 200.0, 236.0)), (104.0, 152.0, 208.0), fading)
     picture = _box(picture, (0.1, 0.44), (0.66, 0.94), (232.0, 242.0, 250.0))
     for left, right in ((0.69, 0.785), (0.815, 0.91)):
         picture = _box(picture, (0.13, 0.255), (left, right), (190.0, 226.0, 250.0))
@@ -118,9 +108,8 @@ def _room(size: int) -> Array:
 
 def _theatre(size: int) -> Array:
     """A sandy stage: a curtain in folds, lighter in the middle, over boards."""
-    edge = (np.arange(size) + 0.5) / size
-    folds = smooth(np.abs(2.0 * np.mod(edge * 7.0, 1.0) - 1.0))[None, :] * np.ones(size)[:, None]
-    picture = blend(_plain(size, (246.0, 228.0, 188.0)), (226.0, 196.0, 144.0), folds)
+    folds = smooth(np.abs(2.0 * np.mod(centres(size) * 7.0, 1.0) - 1.0))[None, :] * np.ones(size)[:, None]
+    picture = blend(plain(size, (246.0, 228.0, 188.0)), (226.0, 196.0, 144.0), folds)
     picture = _box(picture, (0.0, 0.07), (0.0, 1.0), (206.0, 156.0, 96.0))
     picture = _box(picture, (0.79, 1.0), (0.0, 1.0), (222.0, 184.0, 124.0))
     for row in (0.79, 0.855, 0.93):
@@ -128,17 +117,8 @@ def _theatre(size: int) -> Array:
     return picture
 
 
-def _plain(size: int, colour: Colour) -> Array:
-    return np.broadcast_to(np.array(colour), (size, size, 3))
-
-
 def _box(picture: Array, rows: tuple[float, float], columns: tuple[float, float], colour: Colour) -> Array:
     """Lays an upright box over a picture; its sides are given in heights of the picture."""
     size = len(picture)
-    edges = np.arange(size, dtype=np.float64)
-
-    def covered(low: float, high: float) -> Array:
-        share: Array = np.minimum(edges + 1, high * size) - np.maximum(edges, low * size)
-        return share.clip(0.0, 1.0)
-
-    return blend(picture, colour, covered(*rows)[:, None] * covered(*columns)[None, :])
+    top, bottom, left, right = (size * side for side in (*rows, *columns))
+    return blend(picture, colour, box(size, (top, bottom), (left, right)))

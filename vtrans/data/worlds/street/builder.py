@@ -1,6 +1,7 @@
 """Collects the flat things of a street one by one: rectangles that face somewhere, polygons, discs."""
 
 from collections.abc import Sequence
+from enum import IntEnum
 
 import numpy as np
 
@@ -8,9 +9,8 @@ from vtrans.data.worlds.street.geometry import Solids
 
 Vector = tuple[float, float, float]
 MOST_CORNERS = 8
-CLASSES = ("sky", "road", "marking", "pavement", "grass", "building", "tree", "lamp", "car", "person")
-SKY, ROAD, MARKING, PAVEMENT, GRASS, BUILDING, TREE, LAMP, CAR, PERSON = range(len(CLASSES))
-PLAIN, WALL, ROOF, LEAVES, BARK, LIGHT, BODY, GLASS = range(8)
+Class = IntEnum("Class", "SKY ROAD MARKING PAVEMENT GRASS BUILDING TREE LAMP CAR PERSON", start=0)
+Kind = IntEnum("Kind", "PLAIN WALL ROOF LEAVES BARK LIGHT BODY GLASS", start=0)
 BACK: Vector = (0.0, 0.0, -1.0)
 UP: Vector = (0.0, 1.0, 0.0)
 

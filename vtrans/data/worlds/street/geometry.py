@@ -19,17 +19,11 @@ SKY, SKYLINE, GROUND, FIRST = 0, 1, 2, 3
 
 @dataclass(frozen=True)
 class Camera:
-    """A camera that looks straight ahead, 1.9 m above the ground.
+    """A camera that looks straight ahead, 1.9 m above the ground."""
 
-    Attributes:
-        x: How far to the right it is, in metres, one each frame.
-        z: How far along the street, in metres, one each frame.
-        size: Height and width of the picture, in pixels.
-    """
-
-    x: Array
-    z: Array
-    size: int
+    x: Array  # how far to the right it is, in metres, one each frame
+    z: Array  # how far along the street, in metres, one each frame
+    size: int  # height and width of the picture, in pixels
 
     def ray(self, rows: Array, columns: Array) -> tuple[Array, Array]:
         """The slopes (u to the right, v down) of the rays through points in pixels."""
@@ -45,39 +39,24 @@ class Camera:
 
 @dataclass(frozen=True)
 class Solids:
-    """Flat things, numbered from 0, and the convex polygons and discs that they consist of.
+    """Flat things, numbered from 0, and the convex polygons and discs that they consist of; lengths are in metres.
 
-    Attributes:
-        origin: Where each thing, and a point of its plane, is at frame 0: right, up, ahead, in metres, ``(things, 3)``.
-        normal: Towards where it faces, ``(things, 3)``.
-        velocity: Way per frame, ``(things, 3)``.
-        swing: Least inclination of a leg (its slope), how often per frame it goes to and fro, and its phase,
-            ``(things, 3)``; zeros for what is stiff. It swings about its origin.
-        kind: Number of its material.
-        label: Number of its class.
-        colour: RGB from 0 to 255, ``(things, 3)``.
-        detail: Numbers that its material asks for, ``(things, 4)``.
-        ahead: Where the object that it belongs to begins, along the street; it's seen from less than 110 m away.
-        corners: Corners of each polygon relative to its thing, padded with the last one, ``(polygons, 8, 3)``; for a
-            disc its centre.
-        counts: How many corners each has; 0 for a disc.
-        radius: Of the discs, in metres.
-        part_of: The thing that each polygon or disc is part of.
+    Legs swing about their thing's origin.
     """
 
-    origin: Array
-    normal: Array
-    velocity: Array
-    swing: Array
-    kind: Things
-    label: Things
-    colour: Array
-    detail: Array
-    ahead: Array
-    corners: Array
-    counts: Things
-    radius: Array
-    part_of: Things
+    origin: Array  # where each thing, and a point of its plane, is at frame 0: right, up, ahead, ``(things, 3)``
+    normal: Array  # towards where it faces, ``(things, 3)``
+    velocity: Array  # way per frame, ``(things, 3)``
+    swing: Array  # greatest slope of a leg, how often it goes to and fro per frame, and its phase, ``(things, 3)``
+    kind: Things  # number of its material
+    label: Things  # number of its class
+    colour: Array  # RGB from 0 to 255, ``(things, 3)``
+    detail: Array  # numbers that its material asks for, ``(things, 4)``
+    ahead: Array  # where the object that it belongs to begins, along the street; seen from less than 110 m away
+    corners: Array  # of each part, relative to its thing, padded with the last one, ``(parts, 8, 3)``; a disc's centre
+    counts: Things  # how many corners each part has; 0 for a disc
+    radius: Array  # of the discs
+    part_of: Things  # the thing that each polygon or disc belongs to
 
     def lean(self, t: int) -> Array:
         """Slope of each leg at a frame: how far to the right its end is, per metre below its origin."""

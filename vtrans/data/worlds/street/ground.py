@@ -6,7 +6,7 @@ import numpy as np
 
 from vtrans.data.worlds.drawing import Array, blend
 from vtrans.data.worlds.motion import Things
-from vtrans.data.worlds.street.builder import GRASS, MARKING, PAVEMENT, ROAD
+from vtrans.data.worlds.street.builder import Class
 from vtrans.data.worlds.street.geometry import FOCAL, HEIGHT
 from vtrans.data.worlds.street.looks import Look
 from vtrans.data.worlds.street.scene import CROSSING_SPACING, LANE, StreetScene
@@ -30,8 +30,8 @@ def labels(scene: StreetScene, x: Array, z: Array) -> Things:
     """The class of points of the ground."""
     point = np.full(x.shape, POINT)
     away = np.abs(x)
-    of_place = np.where(away < KERB, ROAD, np.where((away > VERGE) & (away < WALK), PAVEMENT, GRASS))
-    return np.where(_marked(scene, Patch(x, z, point, point)) > 0.5, MARKING, of_place)
+    of_place = np.where(away < KERB, Class.ROAD, np.where((away > VERGE) & (away < WALK), Class.PAVEMENT, Class.GRASS))
+    return np.where(_marked(scene, Patch(x, z, point, point)) > 0.5, Class.MARKING, of_place)
 
 
 def ground(scene: StreetScene, look: Look, x: Array, z: Array, depth: Array) -> Array:

@@ -9,45 +9,27 @@ from vtrans.data.worlds.street.builder import Vector
 class Look:
     """Light, sky and weather; colours are RGB, light is relative to the colours of things.
 
-    Attributes:
-        ambient: Light from everywhere.
-        sun: Light from where the sun or the moon is.
-        towards: Direction to it (right, up, ahead).
-        orb: Its colour.
-        orb_at: Where it is seen, as slopes to the right and up, and its radius.
-        zenith: Colour of the sky high up.
-        horizon: Colour of the sky at the horizon.
-        haze: Colour of what is far away.
-        sight: Distance at which half of a thing's colour is haze, in metres.
-        clouds: Their colour in the light, and in shade.
-        cover: How much of the sky they cover, 0 to 1.
-        shadow: How dark shadows on the ground are, 0 to 1.
-        lit: Share of windows with a light on.
-        lamps: Strength of lamps and headlights.
-        wet: How much the road mirrors.
-        snow: How much snow lies.
-        rain: How many drops fall, 0 to 1.
-        flakes: How many flakes fall, 0 to 1.
+    Without ``orb_at`` the sun is hidden: it stands far above what can be seen.
     """
 
-    ambient: Vector
-    sun: Vector
-    towards: Vector
-    orb: Vector
-    orb_at: Vector
-    zenith: Vector
-    horizon: Vector
-    haze: Vector
-    sight: float
-    clouds: tuple[Vector, Vector]
-    cover: float
-    shadow: float = 0.0
-    lit: float = 0.0
-    lamps: float = 0.0
-    wet: float = 0.0
-    snow: float = 0.0
-    rain: float = 0.0
-    flakes: float = 0.0
+    ambient: Vector  # light from everywhere
+    sun: Vector  # light from where the sun or the moon is
+    towards: Vector  # direction to it (right, up, ahead)
+    zenith: Vector  # colour of the sky high up
+    horizon: Vector  # colour of the sky at the horizon
+    haze: Vector  # colour of what is far away
+    sight: float  # distance at which half of a thing's colour is haze, in metres
+    clouds: tuple[Vector, Vector]  # their colour in the light, and in shade
+    cover: float  # how much of the sky they cover, 0 to 1
+    orb: Vector = (200, 200, 200)  # colour of the sun or the moon
+    orb_at: Vector = (0.0, 9.0, 0.05)  # where it is seen, as slopes to the right and up, and its radius
+    shadow: float = 0.0  # how dark shadows on the ground are, 0 to 1
+    lit: float = 0.0  # share of windows with a light on
+    lamps: float = 0.0  # strength of lamps and headlights
+    wet: float = 0.0  # how much the road mirrors
+    snow: float = 0.0  # how much snow lies
+    rain: float = 0.0  # how many drops fall, 0 to 1
+    flakes: float = 0.0  # how many flakes fall, 0 to 1
 
 
 LOOKS: dict[str, Look] = {
@@ -85,8 +67,6 @@ LOOKS: dict[str, Look] = {
         ambient=(0.46, 0.51, 0.57),
         sun=(0.06, 0.06, 0.06),
         towards=(0.0, 1.0, 0.0),
-        orb=(200, 200, 200),
-        orb_at=(0.0, 9.0, 0.05),
         zenith=(92, 102, 116),
         horizon=(160, 168, 178),
         haze=(142, 151, 162),
@@ -102,8 +82,6 @@ LOOKS: dict[str, Look] = {
         ambient=(0.78, 0.82, 0.90),
         sun=(0.14, 0.14, 0.13),
         towards=(-0.3, 0.9, -0.3),
-        orb=(200, 200, 200),
-        orb_at=(0.0, 9.0, 0.05),
         zenith=(176, 188, 204),
         horizon=(228, 233, 240),
         haze=(222, 228, 236),

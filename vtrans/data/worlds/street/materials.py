@@ -6,7 +6,7 @@ import numpy as np
 
 from vtrans.data.worlds.drawing import Array, blend
 from vtrans.data.worlds.motion import Things
-from vtrans.data.worlds.street.builder import BARK, BODY, GLASS, LEAVES, LIGHT, ROOF, WALL
+from vtrans.data.worlds.street.builder import Kind
 from vtrans.data.worlds.street.geometry import FOCAL
 from vtrans.data.worlds.street.looks import Look
 from vtrans.data.worlds.street.objects import STOREY
@@ -16,19 +16,13 @@ from vtrans.data.worlds.street.textures import band, fade, noise, pulses, speckl
 
 @dataclass(frozen=True)
 class Surface:
-    """Points of things of one material.
+    """Points of things of one material."""
 
-    Attributes:
-        solid: Number of the thing that each point belongs to.
-        right, up, ahead: Where it is on its thing, in metres.
-        pixel: How wide a pixel is there, in metres.
-    """
-
-    solid: Things
-    right: Array
+    solid: Things  # number of the thing that each point belongs to
+    right: Array  # where it is on its thing, in metres, as the next two
     up: Array
     ahead: Array
-    pixel: Array
+    pixel: Array  # how wide a pixel is there, in metres
 
 
 def wall(scene: StreetScene, look: Look, at: Surface) -> tuple[Array, Array]:
@@ -130,4 +124,5 @@ def glass(scene: StreetScene, look: Look, at: Surface) -> tuple[Array, Array]:
     return blend(solids.colour[at.solid], mirror, pane), np.zeros(3)
 
 
-PAINTS = {WALL: wall, ROOF: roof, LEAVES: leaves, BARK: bark, LIGHT: light, BODY: body, GLASS: glass}
+# A material is painted by the function of its name.
+PAINTS = {Kind[paint.__name__.upper()]: paint for paint in (wall, roof, leaves, bark, light, body, glass)}

@@ -4,25 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vtrans.data.worlds.street.builder import (
-    BACK,
-    BARK,
-    BODY,
-    BUILDING,
-    CAR,
-    GLASS,
-    LAMP,
-    LEAVES,
-    LIGHT,
-    PERSON,
-    PLAIN,
-    ROOF,
-    TREE,
-    UP,
-    WALL,
-    Builder,
-    Vector,
-)
+from vtrans.data.worlds.street.builder import BACK, UP, Builder, Class, Kind, Vector
 
 STOREY, DEEP = 3.0, 11.0
 LAMP_AT, LAMP_REACH, LAMP_HEIGHT = 5.3, 1.5, 5.2
@@ -51,15 +33,15 @@ def house(to: Builder, dice: Dice, side: int, z: float) -> float:
     rise = dice.between(0.7, 1.0) if gabled else 0.0
     wall, roof = dice.one(WALLS), dice.one(ROOFS)
     detail = (dice.between(1.9, 2.6), dice.between(0, 4096), high, 1.0)
-    to.begin(BUILDING, ahead=z)
-    to.thing((x, 0, z), (-side, 0, 0), WALL, wall, detail=detail)
+    to.begin(Class.BUILDING, ahead=z)
+    to.thing((x, 0, z), (-side, 0, 0), Kind.WALL, wall, detail=detail)
     to.side(0, long, 0, high)
-    to.thing((x, 0, z), BACK, WALL, wall, detail=(*detail[:3], float(side)))
+    to.thing((x, 0, z), BACK, Kind.WALL, wall, detail=(*detail[:3], float(side)))
     top = high + rise * DEEP / 2
     to.polygon((0, 0, 0), (side * DEEP, 0, 0), (side * DEEP, high, 0), (side * DEEP / 2, top, 0), (0, high, 0))
     if gabled:
         over = 0.4
-        to.thing((x, high, z), (-side * rise, 1, 0), ROOF, roof, detail=(side,))
+        to.thing((x, high, z), (-side * rise, 1, 0), Kind.ROOF, roof, detail=(side,))
         low, ridge = (-side * over, -rise * over), (side * DEEP / 2, rise * DEEP / 2)
         to.polygon((*low, -over), (*low, long + over), (*ridge, long + over), (*ridge, -over))
     return long
@@ -68,18 +50,20 @@ def house(to: Builder, dice: Dice, side: int, z: float) -> float:
 def tree(to: Builder, dice: Dice, side: int, z: float) -> None:
     """Adds a broad-leaved tree, a crown of discs on a trunk, or a conifer of triangles."""
     x, size, green = side * dice.between(5.5, 6.0), dice.between(0.85, 1.2), dice.one(LEAF_COLOURS)
-    to.begin(TREE, ahead=z)
-    to.thing((x, 0, z + 0.02), BACK, BARK, (104, 80, 60))
+    to.begin(Class.TREE, ahead=z)
+    to.thing((x, 0, z + 0.02), BACK, Kind.BARK, (104, 80, 60))
     if dice.between(0, 1) < 0.75:
         to.rectangle(-0.17 * size, 0.17 * size, 0, 2.6 * size)
         low, high = 2.0 * size, 5.0 * size
-        to.thing((x, 0, z), BACK, LEAVES, green, detail=(low, high, dice.between(0, 4096), 1.7 * size))
+        to.thing((x, 0, z), BACK, Kind.LEAVES, green, detail=(low, high, dice.between(0, 4096), 1.7 * size))
         to.disc(0, 3.5 * size, 1.25 * size)
         for right, up in ((-0.9, 3.0), (0.9, 3.0), (-0.65, 4.1), (0.65, 4.05), (0.0, 4.6)):
             to.disc((right + dice.between(-0.2, 0.2)) * size, (up + dice.between(-0.2, 0.2)) * size, 0.85 * size)
         return
     to.rectangle(-0.15 * size, 0.15 * size, 0, 1.2 * size)
-    to.thing((x, 0, z), BACK, LEAVES, (52, 104, 72), detail=(0.8 * size, 6.0 * size, dice.between(0, 4096), 1.4 * size))
+    to.thing(
+        (x, 0, z), BACK, Kind.LEAVES, (52, 104, 72), detail=(0.8 * size, 6.0 * size, dice.between(0, 4096), 1.4 * size)
+    )
     for bottom, top, wide in ((0.8, 3.2, 1.5), (2.1, 4.6, 1.2), (3.4, 6.0, 0.85)):
         to.polygon((-wide * size, bottom * size, 0), (wide * size, bottom * size, 0), (0, top * size, 0))
 
@@ -87,45 +71,45 @@ def tree(to: Builder, dice: Dice, side: int, z: float) -> None:
 def lamp(to: Builder, side: int, z: float) -> None:
     """Adds a street lamp that reaches over the road."""
     x, arm = side * LAMP_AT, -side * LAMP_REACH
-    to.begin(LAMP, ahead=z - 0.1)
-    to.thing((x, 0, z), BACK, PLAIN, (84, 92, 100))
+    to.begin(Class.LAMP, ahead=z - 0.1)
+    to.thing((x, 0, z), BACK, Kind.PLAIN, (84, 92, 100))
     to.rectangle(-0.09, 0.09, 0, LAMP_HEIGHT)
     to.rectangle(min(0, arm), max(0, arm), LAMP_HEIGHT - 0.06, LAMP_HEIGHT + 0.08)
-    to.thing((x, 0, z - 0.1), BACK, LIGHT, (236, 232, 214), detail=(1.0, 0.92, 0.62))
+    to.thing((x, 0, z - 0.1), BACK, Kind.LIGHT, (236, 232, 214), detail=(1.0, 0.92, 0.62))
     to.rectangle(min(arm, arm * 0.5), max(arm, arm * 0.5), LAMP_HEIGHT - 0.2, LAMP_HEIGHT)
 
 
 def car(to: Builder, dice: Dice, x: float, z: float, speed: float, *, oncoming: bool) -> None:
     """Adds a car, or the front of an oncoming one, that moves along the street."""
     paint, half, long = dice.one(PAINTS), 0.88, 4.2
-    to.begin(CAR, ahead=z, speed=speed)
-    to.thing((x, 0.06, z), UP, PLAIN, (26, 26, 30))
+    to.begin(Class.CAR, ahead=z, speed=speed)
+    to.thing((x, 0.06, z), UP, Kind.PLAIN, (26, 26, 30))
     to.polygon((-half, 0, 0.1), (half, 0, 0.1), (half, 0, long - 0.1), (-half, 0, long - 0.1))
-    to.thing((x, 0, z + 0.05), BACK, PLAIN, (30, 30, 34))
+    to.thing((x, 0, z + 0.05), BACK, Kind.PLAIN, (30, 30, 34))
     to.rectangle(-half, -half + 0.24, 0, 0.4)
     to.rectangle(half - 0.24, half, 0, 0.4)
-    to.thing((x, 0, z), BACK, BODY, paint, detail=(half, 2.0 if oncoming else 1.0, 0.0, float(speed != 0)))
+    to.thing((x, 0, z), BACK, Kind.BODY, paint, detail=(half, 2.0 if oncoming else 1.0, 0.0, float(speed != 0)))
     to.rectangle(-half, half, 0.2, 0.86)
-    to.thing((x, 0.86, z), UP, PLAIN, paint)
+    to.thing((x, 0.86, z), UP, Kind.PLAIN, paint)
     to.polygon((-half, 0, 0), (half, 0, 0), (half, 0, long), (-half, 0, long))
     for side in (-1, 1):
-        to.thing((x + side * half, 0, z), (side, 0, 0), BODY, paint, detail=(half, 0.0, long))
+        to.thing((x + side * half, 0, z), (side, 0, 0), Kind.BODY, paint, detail=(half, 0.0, long))
         to.side(0, long, 0.2, 0.86)
-        to.thing((x + side * (half + 0.01), 0, z), (side, 0, 0), PLAIN, (34, 34, 38))
+        to.thing((x + side * (half + 0.01), 0, z), (side, 0, 0), Kind.PLAIN, (34, 34, 38))
         for wheel in (0.8, long - 0.8):
             to.polygon(*((0, 0.32 + 0.32 * up, wheel + 0.32 * ahead) for up, ahead in OCTAGON))
     back, front, roof = (1.1, 1.9, 3.1) if oncoming else (0.35, 0.85, 2.3)
     slope, top, wide, narrow = front - back, 0.6, half - 0.06, half - 0.2
     # The window's plane leans forward: its normal is at right angles to (0, top, slope).
-    to.thing((x, 0.86, z + back), (0, slope, -top), GLASS, paint, detail=(wide, narrow, top))
+    to.thing((x, 0.86, z + back), (0, slope, -top), Kind.GLASS, paint, detail=(wide, narrow, top))
     to.polygon((-wide, 0, 0), (wide, 0, 0), (narrow, top, slope), (-narrow, top, slope))
     end = long - (0.35 if oncoming else 1.1)
     for side in (-1, 1):
         tilt = wide - narrow
-        to.thing((x + side * wide, 0.86, z + back), (side * top, tilt, 0), GLASS, paint, detail=(0.0, 0.0, top))
+        to.thing((x + side * wide, 0.86, z + back), (side * top, tilt, 0), Kind.GLASS, paint, detail=(0.0, 0.0, top))
         upper = -side * tilt
         to.polygon((0, 0, 0), (0, 0, end - back), (upper, top, roof - back + 0.3), (upper, top, slope))
-    to.thing((x, 0.86 + top, z), UP, PLAIN, paint)
+    to.thing((x, 0.86 + top, z), UP, Kind.PLAIN, paint)
     to.polygon((-narrow, 0, front), (narrow, 0, front), (narrow, 0, roof + 0.3), (-narrow, 0, roof + 0.3))
 
 
@@ -134,27 +118,22 @@ def person(to: Builder, dice: Dice, x: float, z: float, speed: float) -> None:
     tall = dice.between(0.9, 1.08)
     shirt, trousers, skin, hair = (dice.one(colours) for colours in (SHIRTS, TROUSERS, SKINS, HAIRS))
     turn, phase = abs(speed) * 0.7, dice.between(0, 1)
-    to.begin(PERSON, ahead=z, speed=speed)
+    to.begin(Class.PERSON, ahead=z, speed=speed)
     for leg, side in enumerate((-1, 1)):
         hip = (x + side * 0.07 * tall, 0.86 * tall, z + 0.03 + 0.02 * leg)
-        to.thing(hip, BACK, PLAIN, trousers, swing=(side * 0.24, turn, phase))
+        to.thing(hip, BACK, Kind.PLAIN, trousers, swing=(side * 0.24, turn, phase))
         to.rectangle(-0.085 * tall, 0.085 * tall, -0.86 * tall, 0.04)
     for arm, side in enumerate((-1, 1)):
-        to.thing(
-            (x + side * 0.22 * tall, 1.42 * tall, z + 0.01 + 0.07 * arm),
-            BACK,
-            PLAIN,
-            _darker(shirt),
-            swing=(-side * 0.2, turn, phase),
-        )
+        shoulder = (x + side * 0.22 * tall, 1.42 * tall, z + 0.01 + 0.07 * arm)
+        to.thing(shoulder, BACK, Kind.PLAIN, _darker(shirt), swing=(-side * 0.2, turn, phase))
         to.rectangle(-0.06 * tall, 0.06 * tall, -0.58 * tall, 0.0)
-    to.thing((x, 0, z), BACK, PLAIN, shirt)
+    to.thing((x, 0, z), BACK, Kind.PLAIN, shirt)
     corners = ((-0.17, 0.82), (0.17, 0.82), (0.24, 1.36), (0.15, 1.46), (-0.15, 1.46), (-0.24, 1.36))
     to.polygon(*((a * tall, b * tall, 0) for a, b in corners))
-    to.thing((x, 0, z - 0.02), BACK, PLAIN, skin if speed < 0 else hair)
+    to.thing((x, 0, z - 0.02), BACK, Kind.PLAIN, skin if speed < 0 else hair)
     to.disc(0, 1.6 * tall, 0.15 * tall)
     if speed < 0:
-        to.thing((x, 0, z - 0.03), BACK, PLAIN, hair)
+        to.thing((x, 0, z - 0.03), BACK, Kind.PLAIN, hair)
         to.polygon(*((a * tall, b * tall, 0) for a, b in ((-0.15, 1.63), (0.15, 1.63), (0.09, 1.76), (-0.09, 1.76))))
 
 

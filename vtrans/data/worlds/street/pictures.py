@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from vtrans.data.worlds.drawing import to_bytes
 from vtrans.data.worlds.motion import Things
-from vtrans.data.worlds.street.builder import BUILDING, ROAD, SKY
+from vtrans.data.worlds.street.builder import Class
 from vtrans.data.worlds.street.geometry import GROUND, HEIGHT, View
 from vtrans.data.worlds.street.ground import labels
 from vtrans.data.worlds.street.looks import Look
@@ -23,7 +23,7 @@ def classes(scene: StreetScene, t: int) -> Things:
     points = np.arange(camera.size, dtype=np.float64) + 0.5
     u, v = camera.ray(points, points)
     things = View(camera, scene.solids, scene.skyline, t).grid(u, v)
-    seen = np.array([SKY, BUILDING, ROAD, *scene.solids.label])[things]
+    seen = np.array([Class.SKY, Class.BUILDING, Class.ROAD, *scene.solids.label])[things]
     rows, columns = np.nonzero(things == GROUND)
     depth = HEIGHT / v[rows]
     seen[rows, columns] = labels(scene, camera.x[t] + u[columns] * depth, camera.z[t] + depth)

@@ -15,27 +15,16 @@ LAMP_SPACING, CROSSING_SPACING = 26.0, 74.0
 
 @dataclass(frozen=True)
 class StreetScene:
-    """A drive along a street.
+    """A drive along a street."""
 
-    Attributes:
-        camera: Its way.
-        solids: Houses, trees, lamps, cars and people.
-        skyline: Height of the far skyline above the horizon, as a slope, for equal steps to the right.
-        noise: 4096 random numbers in [0, 1) that textures are made of.
-        lamps: Where the lamps of the left and of the right begin, in metres along the street.
-        crossing: Where the zebra crossings begin.
-        shadows: Middles and radii (to the right, ahead) of the shadows of what stands still, ``(shadows, 4)``.
-        weather: Random numbers of what falls from the sky, ``(drops, 4)``.
-    """
-
-    camera: Camera
-    solids: Solids
-    skyline: Array
-    noise: Array
-    lamps: tuple[float, float]
-    crossing: float
-    shadows: Array
-    weather: Array
+    camera: Camera  # its way
+    solids: Solids  # houses, trees, lamps, cars and people
+    skyline: Array  # height of the far skyline above the horizon, as a slope, for equal steps to the right
+    noise: Array  # 4096 random numbers in [0, 1) that textures are made of
+    lamps: tuple[float, float]  # where the lamps of the left and of the right begin, in metres along the street
+    crossing: float  # where the zebra crossings begin
+    shadows: Array  # middles and radii (to the right, ahead) of the shadows of what stands still, ``(shadows, 4)``
+    weather: Array  # random numbers of what falls from the sky, ``(drops, 4)``
 
 
 def draw_scene(
@@ -43,13 +32,7 @@ def draw_scene(
 ) -> StreetScene:
     """Draws a street that is long enough for its frames; a longer drive begins with the same frames.
 
-    Args:
-        random: Where the random numbers come from.
-        size: Height and width of a frame, in pixels.
-        length: Frames.
-        rate: Frames per second.
-        speed: Least and greatest speed of the camera, in metres per second.
-        traffic: How many cars and people there are, relative to the usual number.
+    ``size``, ``speed`` and ``traffic`` are as for :class:`vtrans.data.worlds.street.Street`.
     """
     # Every kind of object has random numbers of its own, so that more of one leaves the others alone.
     dice = [Dice(np.random.default_rng([int(random.random() * 2**32), kind])) for kind in range(10)]

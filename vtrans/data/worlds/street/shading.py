@@ -4,7 +4,7 @@ import numpy as np
 
 from vtrans.data.worlds.drawing import Array, blend
 from vtrans.data.worlds.motion import Things
-from vtrans.data.worlds.street.builder import LEAVES
+from vtrans.data.worlds.street.builder import Kind
 from vtrans.data.worlds.street.geometry import FIRST, FOCAL, GROUND, HEIGHT, SKY, SKYLINE, View
 from vtrans.data.worlds.street.ground import ground
 from vtrans.data.worlds.street.looks import Look
@@ -65,7 +65,7 @@ def _snowed(scene: StreetScene, look: Look, solid: Things, colours: Array) -> Ar
     solids = scene.solids
     normal = solids.normal
     faces_up = normal[:, 1] / np.sqrt((normal**2).sum(1))
-    lies = np.where(solids.kind == LEAVES, 0.55, 0.92 * np.clip(faces_up * 2 - 0.4, 0, 1)) * look.snow
+    lies = np.where(solids.kind == Kind.LEAVES, 0.55, 0.92 * np.clip(faces_up * 2 - 0.4, 0, 1)) * look.snow
     lies = np.where(solids.colour.sum(1) < 100, 0.0, lies)
     return blend(colours, (240, 244, 250), np.where(solid < 0, 0.0, lies[solid]))
 

@@ -30,11 +30,8 @@ def sky(scene: StreetScene, look: Look, u: Array, v: Array) -> Array:
     depth = sum(noise(scene.noise, a * n, b * n, n) / n for n in (1, 2, 4, 8)) / 1.875
     lit = sum(noise(scene.noise, a * n - 0.25, b * n + 0.3, n) / n for n in (1, 2, 4)) / 1.75
     thick = smooth(np.clip((depth - (0.86 - 0.7 * look.cover)) * 5.0, 0.0, 1.0))
-    shade = blend(
-        np.broadcast_to(np.array(look.clouds[1]), colours.shape),
-        look.clouds[0],
-        np.clip(0.75 + 3.0 * (depth - lit), 0.0, 1.0),
-    )
+    dark = np.broadcast_to(np.array(look.clouds[1]), colours.shape)
+    shade = blend(dark, look.clouds[0], np.clip(0.75 + 3.0 * (depth - lit), 0.0, 1.0))
     return blend(colours, shade, thick * np.clip(up * 3.0, 0.25, 0.94))
 
 

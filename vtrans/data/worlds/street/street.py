@@ -4,11 +4,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from vtrans.data.checks import ends, number
 from vtrans.data.palettes import Palette
 from vtrans.data.tensors import Frames
 from vtrans.data.worlds.drawing import Array
 from vtrans.data.worlds.motion import Motion, Things, exact_motion
-from vtrans.data.worlds.street.builder import CLASSES
+from vtrans.data.worlds.street.builder import Class
 from vtrans.data.worlds.street.geometry import FIRST, GROUND, HEIGHT, View
 from vtrans.data.worlds.street.looks import LOOKS
 from vtrans.data.worlds.street.pictures import classes, image
@@ -20,7 +21,7 @@ LABELS = "labels"
 FASTEST, BUSIEST = 60.0, 4.0
 
 palette = Palette(
-    CLASSES,
+    [of.name.lower() for of in Class],
     [
         (84, 206, 214),
         (112, 66, 148),
@@ -87,11 +88,9 @@ class Street(World[StreetScene]):
             fix = "Pass two different ones: a copy of a frame would be its translation."
             raise ValueError(refusal("y", allowed="another look than x", got=repr(y), fix=fix))
         self.looks: dict[Domain, str] = {"x": x, "y": y}
-        if not isinstance(speed, (tuple, list)) or len(speed) != 2:
-            raise TypeError(refusal("speed", allowed="(least, greatest)", got=repr(speed)))
-        least = _number("speed", speed[0], 0.0, FASTEST)
-        self.speed = (least, _number("speed", speed[1], least, FASTEST))
-        self.traffic = _number("traffic", traffic, 0.0, BUSIEST)
+        least, greatest = ends("speed", speed)
+        self.speed = (number("speed", least, 0, FASTEST), number("speed", greatest, least, FASTEST))
+        self.traffic = number("traffic", traffic, 0, BUSIEST)
 
     def scene(self, random: np.random.Generator, length: int) -> StreetScene:
         """Draws a scene: where everything stands, how cars, people and the camera move."""
@@ -126,12 +125,3 @@ class Street(World[StreetScene]):
             return np.where(near, to_rows, rows), np.where(near, to_columns, columns)
 
         return exact_motion(thing_at, moved, height=self.size, width=self.size, length=len(views))
-
-
-def _number(argument: str, value: object, least: float, greatest: float) -> float:
-    allowed = f"a number from {least:g} to {greatest:g}"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(refusal(argument, allowed=allowed, got=repr(value)))
-    if not least <= value <= greatest:
-        raise ValueError(refusal(argument, allowed=allowed, got=value))
-    return float(value)

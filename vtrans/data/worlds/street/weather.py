@@ -4,7 +4,7 @@ import numpy as np
 
 from vtrans.data.worlds.drawing import Array, blend
 from vtrans.data.worlds.motion import Things
-from vtrans.data.worlds.street.builder import BODY, LIGHT
+from vtrans.data.worlds.street.builder import Kind
 from vtrans.data.worlds.street.geometry import FIRST, FOCAL, GROUND, HORIZON, View, wave
 from vtrans.data.worlds.street.looks import Look
 from vtrans.data.worlds.street.objects import LAMP_HEIGHT, LAMP_REACH
@@ -42,9 +42,11 @@ def _halos(scene: StreetScene, look: Look, view: View, t: int, things: Things, p
     solids, camera, size = scene.solids, scene.camera, len(picture)
     picture = picture.copy()
     free = np.bincount(things.ravel(), minlength=len(solids.kind) + FIRST)[FIRST:]
-    shining = (solids.kind == LIGHT) | ((solids.kind == BODY) & (solids.detail[:, 1] * solids.detail[:, 3] > 0))
+    shining = (solids.kind == Kind.LIGHT) | (
+        (solids.kind == Kind.BODY) & (solids.detail[:, 1] * solids.detail[:, 3] > 0)
+    )
     for i in np.flatnonzero(shining & (free > 0)).tolist():
-        lamp = solids.kind[i] == LIGHT
+        lamp = solids.kind[i] == Kind.LIGHT
         x, y, z = view.origin[i].tolist()
         depth = z - float(camera.z[t])
         half, end = solids.detail[i, :2].tolist()

@@ -9,13 +9,13 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from vtrans.data import FrameSource, open_source, split, worlds
+from vtrans.data import FrameSource, Palette, World, open_source, split, worlds
 from vtrans.data.pairs import check_pairs
 from vtrans.data.reading.source import CHANNELS
+from vtrans.data.settings import DataSettings
 from vtrans.data.tensors import Frames, resize_frames
 from vtrans.data.transforms import PRESETS, Jitter
 from vtrans.errors import refusal, unknown
-from vtrans.training.data_settings import DataSettings
 
 PUBLISHED = PRESETS["published"]
 WORLD_PAIRS, WORLD_PAIR_LENGTH = 8, 8
@@ -97,19 +97,37 @@ def open_sources(data: DataSettings, seed: int) -> Sources:
     train: dict[str, FrameSource] = {}
     held_out: dict[str, FrameSource] = {}
     for domain in DOMAINS:
-        source = open_source(
-            str(getattr(data, domain)),
-            layout=data.layout,
-            on_error=data.on_error,
-            channels=of_domain("data.channels", data.channels, domain),
-            palette=data.palette if of_domain("data.channels", data.channels, domain) == "labels" else None,
-        )
+        source = open_domain(data, domain)
         if data.held_out:
             train[domain], held_out[domain] = split(source, data.held_out)
         else:
             train[domain] = source
     pairs = _aligned(held_out["x"], held_out["y"], data) if data.paired else None
     return Sources(train, held_out, pairs)
+
+
+def open_domain(data: DataSettings, domain: str) -> FrameSource:
+    """Opens the frames of a domain, all of them."""
+    channels = of_domain("data.channels", data.channels, domain)
+    return open_source(
+        str(getattr(data, domain)),
+        layout=data.layout,
+        on_error=data.on_error,
+        channels=channels,
+        palette=data.palette if channels == "labels" else None,
+    )
+
+
+def world_of(data: DataSettings, seed: int) -> World[Any]:
+    """The world that resolved settings name.
+
+    Raises:
+        ValueError: It is unknown, or an option of it is.
+    """
+    if not isinstance(data.size, int):
+        got, allowed = repr(data.size), "one side of a square, for a world"
+        raise ValueError(refusal("data.size", allowed=allowed, got=got))
+    return worlds.create(str(data.world), **{"size": data.size, "seed": seed, **data.world_options})
 
 
 def jitter_of(data: DataSettings, domain: str) -> Jitter | None:
@@ -124,6 +142,14 @@ def jitter_of(data: DataSettings, domain: str) -> Jitter | None:
             raise ValueError(unknown("change of colour:", name, [*names, *DOMAINS]))
     given: dict[str, Any] = of_domain("data.jitter", data.jitter or {}, domain) or {}
     return Jitter(**given) if given else None
+
+
+def palettes_of(data: DataSettings) -> dict[str, Palette]:
+    """The palettes of the domains that are label maps."""
+    if data.palette is None:
+        return {}
+    labels = [domain for domain in DOMAINS if of_domain("data.channels", data.channels, domain) == "labels"]
+    return {str(domain): Palette.load(data.palette) for domain in labels}
 
 
 def load_size(data: DataSettings) -> tuple[int, int]:
@@ -172,10 +198,7 @@ def _refuse_unused(data: DataSettings) -> None:
 
 
 def _open_world(data: DataSettings, seed: int) -> Sources:
-    if not isinstance(data.size, int):
-        got, allowed = repr(data.size), "one side of a square, for a world"
-        raise ValueError(refusal("data.size", allowed=allowed, got=got))
-    world = worlds.create(str(data.world), **{"size": data.size, "seed": seed, **data.world_options})
+    world = world_of(data, seed)
     length = max(data.world_length, 2 * data.stride * (data.clip_length or 1))
     train: dict[str, FrameSource] = {
         domain: world.train(domain, sequences=data.world_streams, length=length) for domain in DOMAINS
@@ -199,7 +222,7 @@ def _open_edges(data: DataSettings) -> Sources:
     return Sources({"x": pair.x, "y": pair.y}, held_out, _aligned(pair.held_out_x, pair.held_out_y, data))
 
 
-def first_clips(source: FrameSource, data: DataSettings) -> Frames:
+def first_clips(source: FrameSource, data: DataSettings) -> list[Frames]:
     """The first clips of each sequence, one after another, at load size: what a model is measured on.
 
     They do not depend on how clips are cut for training.
@@ -209,7 +232,7 @@ def first_clips(source: FrameSource, data: DataSettings) -> Frames:
         data: Resolved settings.
 
     Returns:
-        uint8 ``(count, length, height, width, channel)``: at most 8 clips of 8 frames, or as many as are in a row.
+        At most 8 clips, uint8 ``(length, height, width, channel)``, of 8 frames or as many as are in a row.
     """
     length = min(WORLD_PAIR_LENGTH, max(sequence.length for sequence in source.sequences))
     clips: list[Frames] = []
@@ -218,7 +241,7 @@ def first_clips(source: FrameSource, data: DataSettings) -> Frames:
             frames = sequence.read(number * length, length)
             own = data.size == "own"
             clips.append(frames if own else resize_frames(frames, load_size(data), nearest=sequence.discrete))
-    return np.stack(clips)
+    return clips
 
 
 def _aligned(x: FrameSource, y: FrameSource, data: DataSettings) -> tuple[Frames, Frames]:
@@ -227,7 +250,7 @@ def _aligned(x: FrameSource, y: FrameSource, data: DataSettings) -> tuple[Frames
     if max(sequence.length for sequence in x.sequences) < WORLD_PAIR_LENGTH:
         allowed = f"at least {WORLD_PAIR_LENGTH} held-out frames in a row"
         raise ValueError(refusal("data.held_out", allowed=allowed, got=f"{x.length}", fix="Pass a greater share"))
-    return first_clips(x, data), first_clips(y, data)
+    return np.stack(first_clips(x, data)), np.stack(first_clips(y, data))
 
 
 def _place(path: str | None) -> str | None:

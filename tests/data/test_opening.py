@@ -5,8 +5,8 @@ import pytest
 from helpers.media import encode, images, moving
 
 from vtrans.data import Palette
+from vtrans.data.opening import jitter_of, of_domain, open_sources, resolved
 from vtrans.training import DataSettings
-from vtrans.training.sources import jitter_of, of_domain, open_sources, resolved
 
 
 def opened(**settings):
