@@ -23,7 +23,7 @@ Networks = Mapping[str, nn.Module]
 class Scope:
     """What the times of an expression depend on: each clip's length, and what each network reads."""
 
-    lengths: Mapping[Leaf, int]
+    lengths: Mapping[Any, int]  # by leaf
     reads: Mapping[str, Reads]
     _known: dict[Stream, tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
 
@@ -44,7 +44,7 @@ class _Interned(ABCMeta):
         made = super().__call__(*arguments, **options)
         if not is_dataclass(made):
             return made
-        if cls.__eq__ is not Stream.__eq__:  # a dataclass brings its own
+        if "__hash__" in vars(cls) and cls is not Stream:  # a dataclass brings its own
             cls.__eq__, cls.__hash__ = Stream.__eq__, Stream.__hash__  # type: ignore[method-assign,assignment]
         key = (cls, *(getattr(made, part.name) for part in fields(made) if part.compare))
         try:

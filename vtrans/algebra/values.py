@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from torch import Tensor
 
 from vtrans.errors import refusal
 
-Value: TypeAlias = Tensor | Sequence[Any] | Mapping[Any, Any]
+Value: TypeAlias = Any
+"""A tensor, or a list, tuple or mapping of values."""
 
 
-def map_tensors(function: Callable[..., Any], first: Any, *others: Any) -> Any:  # noqa: ANN401
+def map_tensors(function: Callable[..., Any], first: Value, *others: Value) -> Value:
     """The same structure with a function's results in place of its tensors.
 
     Args:
@@ -52,7 +53,7 @@ def map_tensors(function: Callable[..., Any], first: Any, *others: Any) -> Any: 
     raise ValueError(refusal("values that belong together", allowed="one structure", got=got))
 
 
-def tensors_in(value: Any) -> Iterator[Tensor]:  # noqa: ANN401
+def tensors_in(value: Value) -> Iterator[Tensor]:
     """The tensors of a value, in order."""
     if isinstance(value, Tensor):
         yield value
@@ -61,7 +62,7 @@ def tensors_in(value: Any) -> Iterator[Tensor]:  # noqa: ANN401
             yield from tensors_in(part)
 
 
-def structure(value: Any) -> str:  # noqa: ANN401
+def structure(value: Value) -> str:
     """A value's structure in words, such as ``{mean, logvar}`` or ``(tensor, tensor)``."""
     if isinstance(value, Tensor):
         return "tensor"

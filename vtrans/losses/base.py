@@ -232,8 +232,9 @@ class Loss(ABC):
             real, fakes = network(real), [network(fake) for fake in fakes]
         if not fakes:
             raise TypeError(refusal("fakes", allowed="streams of fake frames", got="none"))
+        (judged,) = _judgements("real", real)
         return Discrimination(
-            *_judgements("real", real),
+            judged,
             _judgements("fakes", *fakes),
             self._criterion,
             phase=phase,

@@ -49,7 +49,7 @@ def assemble(
     per_domain = _channels(channels, domains)
     named, notes = _losses(chosen, losses, per_domain)
     terms = named_terms(named, chosen.directions, chosen.translation)
-    short = {"generator": generator, "predictor": predictor, "discriminator": discriminator}
+    short: dict[str, Any] = {"generator": generator, "predictor": predictor, "discriminator": discriminator}
     parts = {
         role: _parts(kind, short[kind] if short[kind] is not None else getattr(chosen, kind), domains)
         for role, kind in SHORT.items()

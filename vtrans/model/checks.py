@@ -35,7 +35,7 @@ def by_domain(x: Clips, y: ClipInput | None, domains: Sequence[str]) -> dict[str
         for name in x:
             if name not in domains:
                 raise ValueError(unknown("domain", name, domains))
-        return dict(x)  # type: ignore[arg-type]
+        return dict(x)
     if len(domains) > 1:
         allowed = f"a clip of each domain, as (x, y) or as {{{', '.join(f'{name!r}: …' for name in domains)}}}"
         raise TypeError(refusal("clips", allowed=allowed, got=f"one {type(x).__name__}"))

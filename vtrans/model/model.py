@@ -94,9 +94,16 @@ class TranslationModel(TrainableModel):
             torch.Size([5, 3, 30, 41])
         """
         stream, source = self._translation(to)
-        plain = isinstance(stream, Apply) and Reads.of(self.networks[stream.network.name]) == Reads()
-        if source is not None and plain and stream.inputs == (Clip(source),) and guide is None and not draws:
-            return translate(self.networks[stream.network.name], cast(Tensor, frames), self.channels[source], batch)
+        if (
+            source is not None
+            and isinstance(stream, Apply)
+            and stream.inputs == (Clip(source),)
+            and guide is None
+            and not draws
+        ):
+            network = self.networks[stream.network.name]
+            if Reads.of(network) == Reads():
+                return translate(network, cast(Tensor, frames), self.channels[source], batch)
         if source is not None:
             check_translatable(frames, self.channels[source], batch)
             given = cast(Tensor, frames)

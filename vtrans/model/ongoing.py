@@ -47,7 +47,7 @@ class OngoingTranslation:
         self._parts = _parts(stream)
         self._recursions = [part for part in self._parts if isinstance(part, Recursion)]
         self._kept: dict[Stream, Value] = {}
-        self._states: dict[Clip, Value] = {}
+        self._states: dict[Stream, Value] = {}
         self._before: Tensor | None = None
 
     def __call__(self, frames: Tensor) -> Tensor:
@@ -106,9 +106,9 @@ class OngoingTranslation:
             if isinstance(drawn, Draw) and drawn.shape is not None and drawn not in self._kept:
                 self._kept[drawn] = LAWS[drawn.law]((like.shape[1], *drawn.shape), like[0])
 
-    def _going_on(self) -> tuple[Stream, dict[Clip, Stream]]:
+    def _going_on(self) -> tuple[Stream, dict[Stream, Stream]]:
         """The expression whose recursions start from where they ended, and these by the names of their states."""
-        states: dict[Clip, Stream] = {}
+        states: dict[Stream, Stream] = {}
 
         def start(part: Stream) -> Stream | None:
             if not isinstance(part, Recursion):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from vtrans.algebra.streams import Leaf, Operation, Scope, Stream
+from vtrans.algebra.streams import Operation, Scope, Stream
 from vtrans.algebra.times import Reads
 from vtrans.algebra.values import Value, map_tensors, tensors_in
 from vtrans.algebra.views import Carried, Clip, Ticks
@@ -114,7 +114,7 @@ class Execution:
         networks = dict(self.networks.items())
         return objective.run(leaves, networks, scope, sequential, weights, key, prepared.clips, tuple(given))
 
-    def situation(self, lengths: Mapping[Leaf, int]) -> Situation:
+    def situation(self, lengths: Mapping[Any, int]) -> Situation:
         """What a plan for clips of these lengths depends on, with the networks as they are now."""
         reads = {name: Reads.of(network) for name, network in self.networks.items()}
         found = {name: self._reasons(name, network) for name, network in self.networks.items()}
@@ -228,12 +228,12 @@ def given_draws(streams: Iterable[Stream], draws: Mapping[str, Value], scope: Sc
     """
     random = dict.fromkeys(s for s in streams if isinstance(s, Operation) and s.is_random and hasattr(s, "name"))
     found: dict[Stream, Value] = {}
-    known = {name: stream for stream in random for name in (stream.name, f"{stream.name}/{stream.domain}")}  # type: ignore[attr-defined]
+    known = {name: stream for stream in random for name in (stream.name, f"{stream.name}/{stream.domain}")}
     for name in draws:
         if name not in known:
             raise ValueError(unknown("draw", name, known))
     for stream in random:
-        name = stream.name  # type: ignore[attr-defined]
+        name = stream.name
         value = draws.get(f"{name}/{stream.domain}", draws.get(name))
         if value is not None:
             found[stream] = map_tensors(partial(_at_times, name, stream, len(scope.times(stream))), value)

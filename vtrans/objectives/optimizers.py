@@ -73,8 +73,9 @@ def make_optimizer(
     if "betas" in chosen:
         chosen["betas"] = tuple(chosen["betas"])
     fusible = "fused" in taken and all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)
-    how = ("fused" if fusible else "") if implementation == "default" else implementation
-    optimizer = kind(parameters, **chosen, **({how: True} if how in taken else {}))
+    wanted = ("fused" if fusible else "") if implementation == "default" else implementation
+    how: dict[str, Any] = {wanted: True} if wanted in taken else {}
+    optimizer = kind(parameters, **chosen, **how)
     optimizer.register_step_pre_hook(lay_out_state)
     return optimizer
 

@@ -153,7 +153,7 @@ def _run(call: Call, buffers: Sequence[Value], networks: Networks) -> Value:
     def rows(part: Tensor) -> Tensor:
         if part.shape[:1] != (call.units * batch,):
             raise ValueError(_wrong(call, batch, f"shape {tuple(part.shape)}"))
-        unfolded = part.unflatten(0, (call.units, batch))
+        unfolded: Tensor = part.unflatten(0, (call.units, batch))
         return unfolded.transpose(1, 2).flatten(0, 1) if call.reads.recurrent else unfolded
 
     return map_tensors(rows, result)
