@@ -5,7 +5,7 @@
 A run of ``vtrans.training.train`` is timed from the outside: a hook takes a bare step, ``model.step`` of a copy of the
 model, after every step of the run. A step of the run is what lies between two calls of the hook: drawing the clips, the
 step itself, looks at losses and gradients, averages of the weights, records, and the display. Checkpoints and pictures,
-which are made now and then, are left out. Needs torch, einops, numpy and accelerate.
+which are made now and then, are left out. Needs torch, einops and numpy.
 """
 
 import argparse

@@ -1,5 +1,6 @@
 """Batches drawn here, by worker processes or by several ranks: the same clips in the same order."""
 
+import atexit
 import gc
 import multiprocessing
 import os
@@ -17,6 +18,7 @@ import torch
 from helpers.media import encode, levels, moving, places, ramp, window
 
 from vtrans.data import ArraySequence, Clips, FrameSource, batches, open_source
+from vtrans.data.batching import _leave_signals
 
 pytestmark = pytest.mark.filterwarnings("default:.*fork:DeprecationWarning")
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +75,9 @@ def test_other_seeds_draw_other_batches():
     assert len({tuple(drawn(*seeds)) for seeds in ((0, 0), (1, 0), (0, 1), (1, 1))}) == 4
     assert drawn(1, 0) == drawn(1, 0)
     clips = Clips(ramp(9))
-    same([next(batches(clips, clips))], [next(batches(clips, clips, batch=1, seed=0, start=0, rank=0, ranks=1))])
+    pairs = batches(clips, clips)
+    same([next(pairs)], [next(batches(clips, clips, batch=1, seed=0, start=0, rank=0, ranks=1))])
+    assert not workers_left()
 
 
 def test_a_batch_depends_on_its_number_alone():
@@ -167,6 +171,30 @@ def test_signals_to_the_group_are_the_main_process_s_to_heed():
     same([first, *islice(pairs, 19)], alone)
     pairs.close()
     assert not workers_left()
+
+
+def test_the_end_of_the_program_ends_the_workers_of_an_iterator_that_something_still_holds(monkeypatch):
+    at_exit = []
+    monkeypatch.setattr(atexit, "register", at_exit.append)
+    monkeypatch.setattr(atexit, "unregister", at_exit.remove)
+    closed, held = (batches(clips_of(), clips_of(), workers=1) for _ in range(2))
+    next(held), next(closed)
+    assert len(at_exit) == 2
+    closed.close()
+    (end,) = at_exit
+    assert len(workers_left()) == 1
+    end()
+    assert not workers_left()
+
+
+def test_a_worker_heeds_no_signal():
+    before = [(number, signal.signal(number, signal.SIG_DFL)) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        _leave_signals(0)
+        assert [signal.getsignal(number) for number, _ in before] == [signal.SIG_IGN] * 2
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 SPAWN = """

@@ -75,6 +75,12 @@ def test_memory_disk_and_decoding_on_demand_give_the_same_numbers(tmp_path, size
         torch.testing.assert_close(no.clip(2, index), memory.clip(2, index), rtol=0, atol=0)
 
 
+def test_what_frames_on_disk_may_take(tmp_path):
+    source = open_source(encode(tmp_path / "v.mp4", moving(12)))
+    with pytest.warns(UserWarning, match="the cache in .* may take 0.0 MB"):
+        Clips(source, memory=0, cache_bytes=1000).prepare()
+
+
 def test_clips_of_a_real_video_are_its_frames(real_clips):
     source = open_source(real_clips["carphone_pristine"])
     frames = np.stack(list(source.sequences[0].stream()))
@@ -110,6 +116,7 @@ def test_a_clip_never_crosses_a_scene_cut():
     assert [sequence.length for sequence in clips.source.sequences] == [5, 3, 4]
     drawn = sorted(levels(clips.clip(0, i)) for i in range(len(clips)))
     assert drawn == [[0, 1, 2, 3], [1, 2, 3, 4], [200, 201, 202, 203]]
+    assert sorted(levels(clip) for clip in Clips(scenes(3, 2), length=2)) == [[0, 1], [1, 2], [100, 101]]
     assert len(Clips(film, length=4, cuts=False)) == 9
     # Single frames need no search.
     assert len(Clips(film, length=1).source.sequences) == 1
@@ -178,6 +185,8 @@ def test_colours_that_may_not_change():
             r"crop: expected at most the 8x8 pixels \(height x width\) that frames of s0 are loaded at, got 9x9",
         ),
         ({"crop": (4, 7), "size": 6}, ValueError, "crop: expected at most the 6x6"),
+        ({"crop": (7, 4), "size": 6}, ValueError, "crop: expected at most the 6x6 .* got 7x4"),
+        ({"crop": 0}, ValueError, "crop: expected a whole number of at least 1, got 0"),
         ({"flip": 1}, TypeError, "flip: expected True or False, got 1"),
         ({"cuts": 1}, TypeError, "cuts: expected True or False, got 1"),
         ({"cache": "no"}, TypeError, "cache: expected True or False, got 'no'"),
@@ -201,6 +210,8 @@ def test_other_refusals():
         Clips(np.zeros(3))
     with pytest.raises(ValueError, match="index: expected 0 to 2, got 3"):
         clips.clip(0, 3)
+    with pytest.raises(ValueError, match="index: expected a whole number of at least 0, got -1"):
+        clips.clip(0, -1)
     with pytest.raises(ValueError, match="epoch: expected a whole number of at least 0"):
         clips.clip(-1, 0)
     with pytest.raises(IndexError):

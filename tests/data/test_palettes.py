@@ -72,6 +72,8 @@ def test_a_tolerance_includes_its_border():
     black = Palette(["black"], [(0, 0, 0)])
     assert black.to_indices(frames, unknown=IGNORE, tolerance=5).tolist() == [0, IGNORE]
     assert black.to_indices(frames, unknown=7, tolerance=1e300).tolist() == [0, 0]
+    two = Palette(["white", "black"], [(255, 255, 255), (0, 0, 0)])
+    assert two.to_indices(frames, unknown=0, tolerance=5).tolist() == [1, 0]
     assert black.to_indices(frames, unknown=7, tolerance=float("inf")).tolist() == [0, 0]
 
 
@@ -128,7 +130,11 @@ def test_the_index_of_no_class_has_a_colour_only_when_it_is_given():
             ValueError,
             "colours: expected colours that all differ, got (1, 2, 3) for both b and c",
         ),
-        (lambda: Palette(["a"], [(0, 0, 0), (1, 1, 1)]), ValueError, "of shape (1, 3), RGB, got shape (2, 3)"),
+        (
+            lambda: Palette(["a"], [(0, 0, 0), (1, 1, 1)]),
+            ValueError,
+            "colours: expected whole numbers 0 to 255 of shape (1, 3), RGB, got shape (2, 3)",
+        ),
         (lambda: Palette(["a"], [(0, 0)]), ValueError, "got shape (1, 2)"),
         (lambda: Palette(["a", "b"], [(0, 0), (0, 0, 0)]), ValueError, "got rows of different lengths"),
         (lambda: Palette(["a"], [(0, 0, 256)]), ValueError, "got values 0 to 256"),
@@ -168,15 +174,23 @@ def test_options_that_are_refused(options, message):
     assert message in str(error.value)
 
 
+def test_palettes_can_be_pickled():
+    assert pickle.loads(pickle.dumps(TOWN)) == TOWN
+
+
 def test_palettes_are_values():
     same = Palette(("road", "sky", "tree"), np.array(TOWN.colours))
     assert same == TOWN and hash(same) == hash(TOWN) and len(TOWN) == 3
-    assert pickle.loads(pickle.dumps(TOWN)) == TOWN
+    assert [TOWN.index(name) for name in TOWN.names] == [0, 1, 2]
+    assert (
+        len({hash(TOWN), hash(Palette(("a", "b", "c"), TOWN.colours)), hash(Palette(TOWN.names, np.eye(3, dtype=int)))})
+        == 3
+    )
     assert TOWN != Palette(["road", "sky", "bush"], TOWN.colours) and TOWN != Palette(["road"], TOWN.colours[:1])
     assert TOWN != "road"
     assert repr(TOWN) == "Palette(road #804080, sky #4682b4, tree #6b8e23)"
     with pytest.raises(ValueError, match="read-only"):
-        TOWN.colours[0] = 0
+        same.colours[0] = 0
     with pytest.raises(AttributeError):
         TOWN.names = ()
 

@@ -31,7 +31,8 @@ def test_values_between_levels_are_rounded_and_the_tensor_is_left_alone():
     levels = torch.tensor([0.0, 0.49, 0.51, 99.6, 100.4, 254.51]).reshape(1, 1, 2, 3)
     tensor = levels / 127.5 - 1
     before = tensor.clone()
-    assert tensor_to_frames(tensor).ravel().tolist() == [0, 0, 1, 100, 100, 255]
+    frames = tensor_to_frames(tensor)
+    assert frames.dtype == np.uint8 and frames.ravel().tolist() == [0, 0, 1, 100, 100, 255]
     assert torch.equal(tensor, before)
 
 
@@ -39,6 +40,13 @@ def test_values_between_levels_are_rounded_and_the_tensor_is_left_alone():
 def test_values_outside_are_clamped(dtype):
     tensor = torch.tensor([-7.0, -1.0, 1.0, 9.0], dtype=dtype, requires_grad=True).reshape(1, 1, 2, 2)
     assert tensor_to_frames(tensor).ravel().tolist() == [0, 0, 255, 255]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+def test_other_precisions_are_read_exactly(dtype):
+    """Computed in 16 bits, a level would be off by one."""
+    tensor = (torch.arange(256) / 127.5 - 1).reshape(1, 1, 16, 16).to(dtype)
+    np.testing.assert_array_equal(tensor_to_frames(tensor), tensor_to_frames(tensor.float()))
 
 
 def smooth_frames(channels):
@@ -73,9 +81,14 @@ def test_resizing_is_the_usual_bicubic(size, channels):
         (frames_to_tensor, [[0]], TypeError, "got list"),
         (tensor_to_frames, np.zeros((1, 3, 2, 2)), TypeError, "expected a floating tensor .* got ndarray"),
         (lambda frames: resize_frames(frames, (2, 2)), np.zeros((1, 2, 2, 3)), TypeError, "frames: .* of float64"),
-        (tensor_to_frames, torch.zeros(1, 3, 2, 2, dtype=torch.uint8), TypeError, "expected a floating tensor"),
+        (tensor_to_frames, torch.zeros(1, 3, 2, 2, dtype=torch.uint8), TypeError, "tensor: expected a floating tensor"),
         (tensor_to_frames, torch.zeros(3, 2, 2), ValueError, r"expected axes \(time, channel, height, width\)"),
-        (tensor_to_frames, torch.full((1, 1, 1, 1), torch.nan), ValueError, "got NaN"),
+        (
+            tensor_to_frames,
+            torch.full((1, 1, 1, 1), torch.nan),
+            ValueError,
+            "got NaN. A network that diverged gives such",
+        ),
     ],
 )
 def test_what_is_refused(call, argument, error, message):

@@ -75,6 +75,15 @@ def test_draws_stay_in_their_ranges_and_so_do_values(seed, widths):
     assert changed.abs().max() <= 1 and changed.isfinite().all()
 
 
+def test_four_numbers_of_0_to_1_become_shares_of_the_half_widths():
+    class Known:
+        def random(self, count):
+            return np.array([0.75, 0.0, 0.25, 1.0])[:count]
+
+    drawn = Jitter(brightness=0.4, contrast=0.3, saturation=0.5, hue=0.1).draw(Known())
+    assert vars(drawn) == pytest.approx({"brightness": 1.2, "contrast": 0.7, "saturation": 0.75, "hue": 0.1})
+
+
 def test_draws_are_uniform_and_each_is_a_function_of_the_generator():
     random = np.random.default_rng(0)
     drawn = np.array([list(vars(FULL.draw(random)).values()) for _ in range(4000)])
@@ -114,7 +123,11 @@ def test_other_kinds_of_numbers_do():
     jitter = Jitter(np.float32(0.5), 1, hue=np.float64(0.25))
     assert jitter == Jitter(brightness=0.5, contrast=1.0, hue=0.25) and type(jitter.brightness) is float
     clip = clip_of()
-    for colouring in (jitter.draw(np.random.default_rng(0)), Colouring(brightness=2, hue=0), Colouring(contrast=0)):
+    for colouring in (
+        jitter.draw(np.random.default_rng(0)),
+        Colouring(brightness=2, hue=0),
+        *(Colouring(contrast=c, saturation=s) for c in (0, 1, 2) for s in (0, 1, 2)),
+    ):
         torch.testing.assert_close(jitter.apply(clip, colouring), by_formula(clip, colouring), rtol=0, atol=1e-6)
 
 
@@ -147,6 +160,11 @@ def test_small_and_empty_clips(shape):
             lambda: FULL.apply(clip_of(channels=1), Colouring(saturation=1.1)),
             ValueError,
             "saturation: expected no change, got some. Frames of 1 channel have none. Leave saturation at 0.",
+        ),
+        (
+            lambda: FULL.apply(clip_of(channels=2), Colouring(hue=0.1)),
+            ValueError,
+            "hue: expected no change, got some. Frames of 2 channels have none. Leave hue at 0.",
         ),
         (lambda: FULL.apply(clip_of()[0], Colouring()), ValueError, "clip: expected axes (time, channel, height"),
         (lambda: FULL.apply(torch.zeros(1, 3, 2, 2).byte(), Colouring()), TypeError, "got torch.uint8."),

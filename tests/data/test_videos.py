@@ -1,5 +1,7 @@
 """Video files: every frame counted, and the frame asked for is the frame that comes."""
 
+import subprocess
+import sys
 from fractions import Fraction
 
 import av
@@ -224,3 +226,20 @@ def test_a_file_that_shrank_since_it_was_counted(tmp_path):
     encode(path, moving(4))
     with pytest.raises(ValueError, match=r"v\.mp4: expected the 9 frames that were counted in it, got other or fewer"):
         video.read(7, 1)
+
+
+LOGGED = """
+import sys
+import av
+from vtrans.data import open_source
+
+av.logging.set_level(av.logging.DEBUG)
+for _ in range(20):
+    open_source(sys.argv[1]).sequences[0].read(0, 2)
+"""
+
+
+def test_a_log_of_what_is_decoded_does_not_hang_the_reader(tmp_path):
+    """Decoding threads that are ahead when a reader stops must be able to finish what they say."""
+    path = encode(tmp_path / "v.mp4", moving(40))
+    subprocess.run([sys.executable, "-c", LOGGED, str(path)], capture_output=True, check=True, timeout=60)

@@ -105,7 +105,7 @@ def free_port():
 def forkserver():
     """Processes that start at once: what they need is imported before they are forked off."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["training.runs", "accelerate", "kornia", "matplotlib.pyplot", "yaml", "filelock"])
+    context.set_forkserver_preload(["training.runs", "kornia", "matplotlib.pyplot", "yaml", "filelock"])
     return context
 
 

@@ -6,7 +6,7 @@ from helpers.models import Frame, Judge, Predictor, clips, randomize
 from torch import nn
 
 from vtrans import Schedule
-from vtrans.algebra.domains import Domain
+from vtrans.algebra.domains import Domain, frozen
 from vtrans.algebra.times import Reads
 from vtrans.algebra.views import Clip
 from vtrans.losses import Adversarial, Cycle, Loss
@@ -165,6 +165,48 @@ def test_on_a_device_clips_are_told_apart_without_reading_them():
         teach(make(), make().prepare(given()), first)
 
 
+def test_what_has_one_value_is_carried_anew_by_one_call():
+    class Both(Loss):
+        def terms(self, x, y):
+            translated = y.G(x.past)
+            yield self.compare(translated, y.past)
+            yield self.discriminate(y.D, real=y.frames, fakes=[translated, frozen(y.G)(x.past)])
+
+    made, shapes = make({"both": Both()}), []
+    made.networks["G_Y"].register_forward_hook(lambda _, given, __: shapes.append(given[0].shape[0]))
+    prepared = made.prepare(given())
+    teach(made, prepared)
+    assert shapes == [2 * 2], "two frames of two clips"
+    first = made.run("generators", prepared, 0, None)
+    assert shapes == [4, 4] and len(first.carried) == 4
+
+
+def test_a_phase_that_needs_nothing_carried_takes_no_notice_of_a_report():
+    made = make()
+    other = made.run("generators", made.prepare(given()), 0, None)
+    prepared = made.prepare({clip: frames / 2 for clip, frames in given().items()})
+    found = made.run("generators", prepared, 0, other)
+    torch.testing.assert_close(dict(found), dict(made.run("generators", prepared, 0, None)))
+
+
+@pytest.mark.parametrize("phase", ["generators", "discriminators"])
+def test_networks_that_say_so_are_called_frame_by_frame(phase):
+    made, rows = make(), []
+    made.networks["D_Y"].sequential = True
+    made.networks["D_Y"].register_forward_hook(lambda _, given, __: rows.append(given[0].shape[0]))
+    made.run(phase, made.prepare(given()), 0, None)
+    assert rows == [2] * {"generators": 2, "discriminators": 4}[phase]
+
+
+def test_gradients_reach_what_the_phase_trains_and_no_other():
+    made = make()
+    prepared = made.prepare(given())
+    for phase, trained in (("generators", {"G_X", "G_Y"}), ("discriminators", {"D_X", "D_Y"})):
+        made.networks.zero_grad()
+        made.run(phase, prepared, 0, None).total.backward()
+        assert {name.split(".")[0] for name, p in made.networks.named_parameters() if p.grad is not None} == trained
+
+
 def test_each_domain_s_fakes_pass_through_its_history():
     made = make({"adversarial": Adversarial(predicted=False, pool=9)})
     prepared, shown = made.prepare(given()), []
@@ -227,6 +269,12 @@ def test_networks_are_looked_at_anew_when_something_changed(monkeypatch):
     assert sequential() == ({}, ["G_X"])
     del made.networks["G_X"].sequential
     assert sequential() == (DROPS, ["G_X"])
+    made.networks["G_X"] = nn.Sequential(nn.BatchNorm2d(2))
+    assert sequential() == ({"G_X": ("batch norm in training",)}, ["G_X"])
+    made.networks["G_X"] = Dropping()
+    assert sequential() == (DROPS, ["G_X"])
+    made.networks["G_X"].dropout.eval()
+    assert sequential() == ({}, ["G_X"]), "the parts of the one before count no more"
     made.networks["G_X"] = Frame()
     assert sequential() == ({}, ["G_X"])
     made.networks["G_X"].layer = nn.Sequential(made.networks["G_X"].layer, nn.Dropout(0.5))

@@ -20,6 +20,7 @@ def noted(*notes):
     [
         ([(0, ["a", "b"], [1.0, NAN])], 0, ("b",)),
         ([(0, ["a"], [1.0]), (1, ["a"], [-INFINITE]), (2, ["a"], [NAN])], 1, ("a",)),
+        ([(0, ["a"], [NAN]), (1, ["a"], [NAN])], 0, ("a",)),
         ([(3, ["a", "b"], [NAN, 1.0]), (4, ["a", "b"], [1.0, NAN])], 3, ("a",)),
         ([(5, ["a", "b"], [1.0, NAN]), (5, ["c"], [INFINITE])], 5, ("b", "c")),
         ([(6, ["c"], [NAN]), (2, ["a", "b"], [NAN, NAN])], 2, ("a", "b")),
@@ -40,7 +41,9 @@ def test_those_of_the_earliest_step_are_named(notes, step, names):
 def test_what_is_finite_is_no_matter_and_one_look_is_enough():
     noted((0, ["a"], [1.0]), (1, ["a"], [1e30])).raise_if_seen()
     guard = noted((0, ["a"], [NAN]))
-    with pytest.raises(NonFiniteError, match="The weights of this phase were left as they were") as seen:
+    with pytest.raises(
+        NonFiniteError, match=r"step 0: a\. The weights of this phase were left as they were\. Ch"
+    ) as seen:
         guard.raise_if_seen(updated=False)
     assert not seen.value.updated
     guard.note(["a"], torch.tensor([1.0]), 1)

@@ -4,11 +4,11 @@ import pytest
 import torch
 from helpers.models import Frame, Judge, Predictor, build, clips
 
-from vtrans.algebra.domains import Domain
+from vtrans.algebra.domains import Domain, frozen
 from vtrans.algebra.streams import Scope
 from vtrans.algebra.times import Reads
-from vtrans.algebra.views import Carried, Clip
-from vtrans.losses import R1, Adversarial, Cycle, Loss, Recurrent
+from vtrans.algebra.views import Carried, Clip, join
+from vtrans.losses import R1, Adversarial, Cycle, Loss, Recurrent, parts
 from vtrans.losses.terms import TooShortError
 from vtrans.objectives.objective import objectives_of, pools_for, shortest_clip
 from vtrans.objectives.phases import Phase
@@ -69,10 +69,9 @@ def test_no_clip_serves_a_context_beyond_measure():
 
 
 def test_pools_have_seeds_of_their_own():
-    X, Y = "adversarial/discriminator/x", "adversarial/discriminator/y"
     made = list(objectives_of(PHASES, {"adversarial": Adversarial(pool=7)}).values())
     pools, again, other = (pools_for(made, NETWORKS, seed) for seed in (0, 0, 1))
-    states = [pool.generator.get_state() for pool in (pools[X], again[X], other[X], pools[Y])]
+    states = [pool.generator.get_state() for pool in (pools["x"], again["x"], other["x"], pools["y"])]
     assert torch.equal(states[0], states[1])
     assert not torch.equal(states[0], states[2]) and not torch.equal(states[0], states[3])
     assert isinstance(made[1].terms[0].term.streams[1].inputs[0], Carried)
@@ -96,8 +95,8 @@ def test_a_plan_is_made_once_for_each_situation(monkeypatch):
 # What is run, and what it is compiled for.
 
 
-def run(objective, networks, *, key=None, length=2, size=2, dtype=torch.float32, sequential=None):
-    frames = clips(length, channels=2, size=size, dtype=dtype)
+def run(objective, networks, *, key=None, length=2, size=2, channels=2, dtype=torch.float32, sequential=None):
+    frames = clips(length, channels=channels, size=size, dtype=dtype)
     given = dict(zip((Clip("x"), Clip("y")), frames, strict=True))
     scope = Scope(dict.fromkeys(given, length), {name: Reads.of(network) for name, network in networks.items()})
     leaves = {clip: frames.transpose(0, 1) for clip, frames in given.items()}
@@ -133,6 +132,48 @@ def test_sums_are_taken_over_at_least_32_bits():
     assert seen == [torch.float32] * 6 + [torch.float64] * 2
 
 
+@pytest.mark.parametrize("backend", ["eager", "triton"])
+def test_terms_are_what_they_are_by_themselves_whatever_adds_them_up(backend, monkeypatch):
+    monkeypatch.setattr(parts, "enabled", lambda: backend)
+    losses = {"cycle": Cycle(weight=1.0), "smooth": Cycle(weight=1.0, distance="charbonnier"), "r1": R1()}
+    phases = [Phase("generators", trains=("G",)), Phase("penalties", trains=("D",))]
+    for objective in objectives_of(phases, losses).values():
+        found, given = run(objective, NETWORKS)
+        for named in objective.terms:
+            alone = named.loss(*given.values(), NETWORKS)
+            torch.testing.assert_close(found[named.name], alone[f"{named.loss.name}/{named.term.domain}"])
+
+
+def test_a_network_that_one_run_trains_is_trained_though_another_run_is_frozen():
+    class Both(Loss):
+        def terms(self, x, y):
+            yield self.compare(x.G(x.past), frozen(x.G)(y.past))
+
+    (named, _) = objectives_of(PHASES[:1], {"both": Both()})["generators"].terms
+    assert objectives_of(PHASES[:1], {"both": Both()})["generators"].trains(named) == ["G_X"]
+
+
+def test_without_a_key_a_plan_is_made_for_what_is_sequential_now():
+    objective, rows = objectives_of(PHASES[:1], {"cycle": Cycle(frames="all")})["generators"], []
+    networks = {"G_X": Frame(), "G_Y": Frame()}
+    networks["G_X"].register_forward_hook(lambda _, given, __: rows.append(given[0].shape[0]))
+    run(objective, networks, sequential={"G_X": ("declared sequential",)})
+    run(objective, networks)
+    assert rows == [2] * 4 + [8]
+
+
+def test_an_objective_is_walked_through_once_however_often_it_meets_its_parts():
+    class Long(Loss):
+        def terms(self, x, y):
+            stream = x.frames
+            for _ in range(60):
+                stream = join(x.G(stream), stream)
+            yield self.compare(stream, x.frames)
+
+    objective = objectives_of(PHASES[:1], {"long": Long()})["generators"]
+    assert objective.clips() == [Clip("x"), Clip("y")] and objective.requires == []
+
+
 def test_the_term_that_refuses_is_named():
     class Odd(Loss):
         def terms(self, x, y):
@@ -161,6 +202,8 @@ def test_each_situation_has_a_program_of_its_own(monkeypatch):
     assert compiled() == 1 and compiled() == 0 and made == [{"name": "generators", "backend": "eager"}]
     assert compiled(key="b") == 1
     assert compiled(size=4) == 1, "another size"
+    still = {"G_X": torch.nn.Identity(), "G_Y": torch.nn.Identity()}
+    assert compiled(networks=still) == 1 and compiled(networks=still, channels=3) == 1, "other channels"
     other = {**NETWORKS, "G_X": Frame()}
     assert compiled(networks=other) == 1 and compiled(networks=other) == 0, "an exchanged network"
     with torch.no_grad():

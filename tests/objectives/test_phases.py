@@ -17,6 +17,14 @@ class Constant(Loss):
         yield self.compare(x.past, x.past)
 
 
+class TwoPhases(Loss):
+    """What it asks of the generators is about predictors alone."""
+
+    def terms(self, x, y):
+        yield self.compare(x.P(x.past), x.frames)
+        yield self.penalize(x.D, x.frames, len)
+
+
 def test_phases_are_active_for_their_span():
     phase = Phase("a", trains=["G_X", "P"], start=2, stop=4)
     assert [phase.active(step) for step in range(6)] == [False, False, True, True, False, False]
@@ -84,9 +92,9 @@ def test_the_published_phases():
 
 
 def test_a_warm_up_is_for_predictors_on_real_streams():
-    losses = {**LOSSES, "judged": AdversarialPrediction(), "constant": Constant(), "r1": R1()}
+    losses = {**LOSSES, "judged": AdversarialPrediction(), "constant": Constant(), "r1": R1(), "two": TwoPhases()}
     assert published(losses, warm_up=5) == [
-        Phase("warm_up", ("P",), terms="generators", losses=("recurrent",), stop=5),
+        Phase("warm_up", ("P",), terms="generators", losses=("recurrent", "two"), stop=5),
         Phase("generators", ("G", "P"), start=5),
         Phase("discriminators", ("D",), start=5),
         Phase("penalties", ("D",), start=5),

@@ -32,6 +32,7 @@ def test_it_draws_from_its_own_generator():
     assert torch.equal(torch.get_rng_state(), before)
     assert not torch.equal(mine, theirs)
     assert torch.equal(HistoryPool(2, seed=1).query(numbered(0, 200)), mine)
+    assert torch.equal(HistoryPool(2).query(numbered(0, 200)), HistoryPool(2, seed=0).query(numbered(0, 200)))
 
 
 def test_it_goes_on_from_a_saved_state():
@@ -40,6 +41,20 @@ def test_it_goes_on_from_a_saved_state():
     state = pool.state_dict()
     copy.load_state_dict(state)
     assert torch.equal(pool.query(numbered(20, 100)), copy.query(numbered(20, 100)))
+
+
+def test_a_kept_frame_comes_back_in_the_precision_of_those_shown():
+    pool = HistoryPool(1)
+    pool.query(numbered(0, 1))
+    given = pool.query(numbered(1, 20).float())
+    assert given.dtype == torch.float32 and given.flatten().tolist() != list(range(1, 21))
+
+
+def test_frames_of_another_size_are_refused():
+    pool = HistoryPool(3)
+    pool.query(torch.zeros(1, 1, 3, 4, 4))
+    with pytest.raises(ValueError, match=r"^frames: expected the shape of the kept images, \(3, 4, 4\), got \(3, 8"):
+        pool.query(torch.zeros(1, 1, 3, 8, 8))
 
 
 def test_a_kept_frame_is_a_copy():

@@ -63,7 +63,7 @@ def test_gradient_norms_are_of_each_term_on_each_network_it_trains():
     p, q, other, still = Point(1.0, 1.0), Point(5.0), Point(1.0), Point(1.0, requires_grad=False)
     still.other.requires_grad_(False)
     a, b = 3 * p.at[0] + 4 * p.at[1] + q.at[0].square(), 2 * p.at[0] + still.at[0]
-    trained = {"a/x": {"p": p, "q": q}, "b/x": {"p": p, "other": other, "still": still}, "c/x": {}}
+    trained = {"a/x": {"p": p, "q": q}, "b/x": {"still": still, "other": other, "p": p}, "c/x": {}}
     found = report(["a/x", "b/x", "c/x"], torch.stack([a, b, torch.tensor(1.0)]), trained)
     assert found.gradient_norms() == {"a/x": {"p": 5.0, "q": 10.0}, "b/x": {"p": 2.0}, "c/x": {}}
     assert found.gradient_norms()["a/x"]["p"] == 5.0, "as often as one likes"

@@ -87,7 +87,7 @@ def test_a_reader_that_goes_away_does_not_end_a_run(tmp_path):
 def test_scaled_losses_go_on_after_a_checkpoint(tmp_path):
     def ready():
         prepared = prepare(SETTINGS)
-        prepared.devices.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**4, growth_interval=3)
+        prepared.devices.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**4, growth_interval=3)
         return prepared.model, prepared.model.optimizers(), prepared.devices
 
     def step(model, optimizers, devices, seed):

@@ -1,5 +1,7 @@
 """The loop: which clips and which rate each step has, and what is left out."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from helpers.runs import SETTINGS
@@ -102,6 +104,45 @@ def test_a_step_that_is_not_finite_ends_the_loop_or_is_skipped(prepared):
     assert told == [error], "what has changed the weights cannot be left out"
 
 
+def test_without_a_stepper_this_process_takes_the_steps_alone():
+    """The same weights as by steps of one's own."""
+    first, second = prepare(SETTINGS), prepare(SETTINGS)
+    for _ in training_steps(first.model, first.model.optimizers(), first.clips_x, first.clips_y, steps=2, lr=0.01):
+        pass
+    optimizers = second.model.optimizers(lr=0.01)
+    for step in range(2):
+        second.model.step(*clips_of(second, step, 1, 0), optimizers, step=step)
+    for ours, theirs in zip(first.model.parameters(), second.model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    assert not torch.equal(next(first.model.parameters()), next(prepare(SETTINGS).model.parameters()))
+
+
+@pytest.mark.parametrize("device", [torch.device("meta"), torch.device("cuda", 1)])
+def test_clips_go_to_where_the_model_is(prepared, monkeypatch, device):
+    """To a GPU from pinned memory, beside the work of the host; without a GPU: what PyTorch would be asked."""
+
+    class Clip(torch.Tensor):
+        pinned = ""
+
+        def pin_memory(self):
+            self.pinned = "pinned "
+            return self
+
+        def to(self, device, non_blocking=False):
+            where.append(f"{self.pinned}{device} {non_blocking}")
+            return self
+
+    def drawn(*args, **options):
+        yield torch.zeros(1).as_subclass(Clip), torch.zeros(1).as_subclass(Clip)
+
+    where = []
+    model = SimpleNamespace(parameters=lambda: iter([SimpleNamespace(device=device)]))
+    monkeypatch.setattr("vtrans.training.loop.batches", drawn)
+    stepper = Watching(prepared, {})
+    list(training_steps(model, {}, prepared.clips_x, prepared.clips_y, steps=1, stepper=stepper))
+    assert where == 2 * ["meta False" if device.type == "meta" else "pinned cuda:1 True"]
+
+
 def test_the_time_that_clips_are_waited_for_is_told(prepared, monkeypatch):
     """By a clock that is at 1, 2, 4, 8, … each time it is looked at."""
     clock = iter(2**number for number in range(100))
@@ -150,3 +191,5 @@ def test_workers_and_slices_are_passed_on(prepared, monkeypatch):
     watched(prepared, steps=1, batch=4, seed=7, workers=3)
     assert seen.pop("clips") == (prepared.clips_x, prepared.clips_y)
     assert seen == {"batch": 2, "seed": 7, "start": 0, "workers": 3, "rank": 1, "ranks": 2}
+    watched(prepared, steps=1, batch=2)
+    assert seen["workers"] == 0

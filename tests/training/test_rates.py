@@ -37,5 +37,10 @@ def test_a_warm_up_multiplies_any_of_them(schedule):
     assert rate_factor(schedule, 0, 600) == 1.0
 
 
+def test_an_unknown_schedule_is_refused():
+    with pytest.raises(ValueError, match="Unknown schedule 'cosin'. Did you mean 'cosine'"):
+        rate_factor("cosin", 0, 10)
+
+
 def test_constant_stays():
     assert {rate_factor("constant", step, 10) for step in range(10)} == {1.0}

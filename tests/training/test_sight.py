@@ -1,7 +1,9 @@
 """What a run shows of itself: numbers, trackers, previews, validation, hooks."""
 
 import json
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import av
 import numpy as np
@@ -69,6 +71,47 @@ def test_trackers_that_are_not_there_are_refused_before_any_work(tmp_path, names
     with pytest.raises(ValueError, match=message):
         train(prepare(replace(SETTINGS, trackers=names)), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+class Paper:
+    """A tracker as those of Accelerate are."""
+
+    requires_logging_directory = True
+
+    def __init__(self, name, folder):
+        self.said = [("name", name), ("folder", Path(folder).name)]
+        papers.append(self.said)
+
+    def start(self):
+        self.said.append("started")
+
+    def store_init_configuration(self, config):
+        self.said.append(("steps", config["steps"]))
+
+    def log(self, line, step):
+        self.said.append((step, line["recycle/x"]))
+
+    def finish(self):
+        self.said.append("finished")
+
+
+papers = []
+
+
+def test_a_tracker_of_accelerate_has_the_same_numbers(tmp_path, monkeypatch):
+    from accelerate import tracking
+
+    monkeypatch.setitem(tracking.LOGGER_TYPE_TO_CLASS, "wandb", Paper)
+    monkeypatch.setattr(tracking, "filter_trackers", lambda names, **_: names)
+    train(prepare(replace(SETTINGS, trackers=["wandb"])), tmp_path / "run")
+    numbers = [(line["step"], line["recycle/x"]) for line in lines(tmp_path / "run")]
+    assert papers == [[("name", "run"), ("folder", "trackers"), "started", ("steps", "4"), *numbers, "finished"]]
+
+
+def test_other_trackers_need_accelerate(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    with pytest.raises(ValueError, match="got wandb. All but tensorboard need Accelerate. Install accelerate and"):
+        train(prepare(replace(SETTINGS, trackers=["wandb"])), tmp_path / "run")
 
 
 def test_previews_are_pictures_and_videos(tmp_path):

@@ -90,20 +90,38 @@ def test_what_is_taken_stays_as_it_was():
 
 
 class Counting(torch.optim.SGD):
-    """Keeps a plain number for each parameter."""
+    """Keeps a plain number for each parameter, and a tensor."""
 
     def step(self):
         for parameter in parameters(self):
             self.state[parameter]["count"] = self.state[parameter].get("count", 0) + 1
             self.state[parameter]["last"] = 0.5
+            self.state[parameter]["mean/squared"] = torch.full_like(parameter, 2.0)
 
 
 def test_plain_numbers_are_kept_too():
     first, second = optimizers_of(Counting, steps=3), optimizers_of(Counting)
     tensors, rest = taken(first)
-    assert tensors == {} and rest["ab"]["numbers"] == {str(i): {"count": 3, "last": 0.5} for i in (0, 1)}
+    assert rest["ab"]["numbers"] == {str(i): {"count": 3, "last": 0.5} for i in (0, 1)}
     checked_optimizers(second, tensors, rest)()
-    assert [second["a"].state[p] for p in parameters(second["a"])] == [{"count": 3, "last": 0.5}] * 2
+    for number, parameter in enumerate(parameters(second["a"])):
+        state = second["a"].state[parameter]
+        mean = state.pop("mean/squared")
+        assert state == {"count": 3, "last": 0.5} and torch.equal(mean, torch.full_like(parameter, 2.0))
+        assert mean.data_ptr() != tensors[f"a/{number}/mean/squared"].data_ptr()
+
+
+class Plain(torch.optim.Optimizer):
+    """Has no options, and so none of how it is computed."""
+
+    def __init__(self, weights):
+        super().__init__(weights, {})
+
+
+def test_an_optimizer_without_options():
+    optimizers = optimizers_of(Plain)
+    checked_optimizers(optimizers, *taken(optimizers))()
+    assert optimizers["a"].state_dict()["param_groups"] == [{"params": [0, 1]}]
 
 
 def test_the_settings_of_before_come_back_but_not_how_it_is_computed():
@@ -121,9 +139,11 @@ def test_an_option_that_is_new_keeps_its_value():
     tensors, rest = taken(first)
     for phase in rest:
         del rest[phase]["groups"][0]["amsgrad"]
-        rest[phase]["groups"][0]["gone"] = "text"
+        rest[phase]["groups"][0] |= {"gone": "text", "mode": "fast", "limit": "low"}
+        second[phase].param_groups[0] |= {"mode": "slow", "limit": None}
     checked_optimizers(second, tensors, rest)()
-    assert second["a"].param_groups[0]["amsgrad"] is False and second["a"].param_groups[0]["gone"] == "text"
+    (group,) = second["a"].param_groups
+    assert group["amsgrad"] is False and (group["gone"], group["mode"], group["limit"]) == ("text", "fast", "low")
 
 
 def test_what_is_put_back_is_laid_out_as_the_parameters_and_owns_its_memory():
@@ -198,12 +218,14 @@ def draws():
     return random.random(), random.gauss(), np.random.standard_normal(3).tolist(), torch.rand(3).tolist()
 
 
-def test_pools_and_all_random_generators_go_on_as_they_would_have():
-    first, second = pooled(5), pooled(1)
+@pytest.mark.parametrize("shown", [0, 1, 5])
+def test_pools_and_all_random_generators_go_on_as_they_would_have(shown):
+    first, second = pooled(shown), pooled(1)
     seed_everything(1)
     np.random.standard_normal()  # which leaves a second draw behind for the next call
     random.gauss()
     tensors, rest = capture_process(first)
+    assert tensors["random/numpy"].dtype == torch.int64, "which every version can read"
     expected = draws()
     seed_everything(2)
     before = draws()
@@ -220,6 +242,13 @@ def test_pools_and_all_random_generators_go_on_as_they_would_have():
         for shown, other in zip(show(ours, 9, 3), show(theirs, 9, 3), strict=True):
             assert torch.equal(shown, other)
     assert not torch.equal(first.pools["x"].images[0], first.pools["y"].images[0])
+
+
+def test_images_of_a_pool_go_to_where_the_model_is():
+    tensors, rest = capture_process(pooled(2))
+    model = pooled().to("meta")
+    checked_process(model, tensors, rest)()
+    assert {image.device.type for image in model.pools["y"].images} == {"meta"}
 
 
 def test_a_model_without_pools_has_its_random_state():

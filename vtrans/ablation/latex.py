@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vtrans.ablation.tables import Table, budget, matched, tables_of
+from vtrans.ablation.tables import budget, matched, tables_of
 
 ROWS = 40
 """Rows of a table that fits a page; longer ones may break."""
@@ -21,64 +21,33 @@ _SIGNS = {
 
 
 def latex(results: Mapping[str, Any]) -> str:
-    r"""All tables as LaTeX; the document needs ``\usepackage{booktabs,longtable}``.
+    r"""All tables, by ``assets/tables.tex``; the document needs ``\usepackage{booktabs,longtable}``.
 
     Args:
         results: What :func:`vtrans.ablation.summary.summarise` returned.
     """
-    notes = [f"{budget(results)}.", *results["notes"]]
-    blocks = ["% Needs \\usepackage{booktabs,longtable}.", "\n".join(map(_escaped, notes))]
-    for world, tables in tables_of(results).items():
-        blocks.append(rf"\paragraph{{{_escaped(world)}.}} {_escaped(matched(results['worlds'][world]['matched']))}")
-        blocks += [_long(world, table) if len(table.rows) > ROWS else _short(world, table) for table in tables]
-    return "\n\n".join(blocks) + "\n"
+    from jinja2 import Environment, PackageLoader, StrictUndefined
 
-
-def _short(world: str, table: Table) -> str:
-    return "\n".join(
-        [
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{_caption(world, table)}}}",
-            rf"\begin{{tabular}}{{{_columns(table)}}}",
-            *_head(table),
-            *_rows(table),
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-        ]
+    # Braces and percent signs are LaTeX's own.
+    pages = Environment(
+        loader=PackageLoader("vtrans.ablation", "assets"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        block_start_string="((*",
+        block_end_string="*))",
+        variable_start_string="(((",
+        variable_end_string=")))",
+        keep_trailing_newline=True,
     )
-
-
-def _long(world: str, table: Table) -> str:
-    return "\n".join(
-        [
-            rf"\begin{{longtable}}{{{_columns(table)}}}",
-            rf"\caption{{{_caption(world, table)}}}\\",
-            *_head(table),
-            r"\endhead",
-            r"\bottomrule",
-            r"\endfoot",
-            *_rows(table),
-            r"\end{longtable}",
-        ]
+    pages.filters["tex"] = _escaped
+    return pages.get_template("tables.tex").render(
+        notes=[f"{budget(results)}.", *results["notes"]],
+        worlds=tables_of(results),
+        found=results["worlds"],
+        matched=matched,
+        most=ROWS,
     )
-
-
-def _columns(table: Table) -> str:
-    return f"l{'r' * (len(table.head) - 1)}"
-
-
-def _caption(world: str, table: Table) -> str:
-    return _escaped(f"{world}: {table.caption}. {table.note}".strip())
-
-
-def _head(table: Table) -> list[str]:
-    return [r"\toprule", " & ".join(map(_escaped, table.head)) + r" \\", r"\midrule"]
-
-
-def _rows(table: Table) -> list[str]:
-    return [" & ".join(map(_escaped, row)) + r" \\" for row in table.rows]
 
 
 def _escaped(text: str) -> str:

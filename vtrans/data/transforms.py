@@ -139,7 +139,7 @@ def _coloured(clip: Tensor, colouring: Colouring) -> Tensor:
 
     # The frames one below the other as one picture, so that the mean is that of the clip.
     time, channels, height, width = clip.shape
-    levels = clip.transpose(0, 1).reshape(1, channels, time * height, width).add(1).div(2)
+    levels = clip.transpose(0, 1).reshape(channels, time * height, width).add(1).div(2)
     if colouring.brightness != 1:
         levels = enhance.adjust_brightness_accumulative(levels, float(colouring.brightness))
     if colouring.contrast != 1:
@@ -148,8 +148,7 @@ def _coloured(clip: Tensor, colouring: Colouring) -> Tensor:
         levels = enhance.adjust_saturation_with_gray_subtraction(levels, float(colouring.saturation))
     if colouring.hue != 0:
         levels = enhance.adjust_hue(levels, 2 * math.pi * colouring.hue)
-    result = levels.mul(2).sub(1).clamp(-1, 1).reshape(channels, time, height, width).transpose(0, 1)
-    return result.contiguous()
+    return levels.mul(2).sub(1).reshape(channels, time, height, width).transpose(0, 1).contiguous()
 
 
 def _refuse_colours(changes: Mapping[str, float], channels: int) -> None:

@@ -181,7 +181,7 @@ def split(source: FrameSource, held_out: float, *, gap: int | None = None) -> tu
         raise ValueError(refusal("held_out", allowed="a share above 0 and below 1", got=held_out))
     border = source.length - max(1, round(held_out * source.length))
     ends = accumulate(sequence.length for sequence in source.sequences)
-    whole_sequences = border in {0, *ends} and not any(_is_triplet(sequence) for sequence in source.sequences)
+    whole_sequences = border in ends and not any(_is_triplet(sequence) for sequence in source.sequences)
     rate = source.sequences[0].rate
     second = round(rate) if rate else 25
     space = whole("gap", gap, least=0) if gap is not None else min(second, source.length // 20)

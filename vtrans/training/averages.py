@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from vtrans.errors import refusal
 from vtrans.model import TranslationModel
@@ -41,7 +42,6 @@ class GeneratorAverage:
     def __init__(self, model: TranslationModel, decay: float) -> None:
         if not 0 <= decay < 1:
             raise ValueError(refusal("ema", allowed="a decay from 0 up to below 1", got=decay))
-        self.decay = decay
         generators = {name: network for name, network in model.networks.items() if name.startswith("G_")}
         self._live: dict[str, Tensor] = {
             f"{name}.{key}": value
@@ -49,15 +49,15 @@ class GeneratorAverage:
             for key, value in network.state_dict(keep_vars=True).items()
         }
         self._kept = {key: value.detach().clone() for key, value in self._live.items()}
+        self._floating = [key for key, value in self._live.items() if value.is_floating_point()]
+        self._take_in = get_ema_multi_avg_fn(decay)
 
     @torch.no_grad()
     def update(self) -> None:
-        """Takes in the weights as they are after a step."""
-        floating = [key for key, value in self._live.items() if value.is_floating_point()]
-        torch._foreach_lerp_(
-            [self._kept[key] for key in floating], [self._live[key].detach() for key in floating], 1 - self.decay
-        )
-        for key in self._live.keys() - set(floating):
+        """Takes in the weights as they are after a step; what counts, such as batches seen, as it is."""
+        kept, live = ([tensors[key] for key in self._floating] for tensors in (self._kept, self._live))
+        self._take_in(kept, live, 0)
+        for key in self._live.keys() - set(self._floating):
             self._kept[key].copy_(self._live[key])
 
     @contextmanager
@@ -85,8 +85,7 @@ class GeneratorAverage:
 
     def check(self, tensors: Mapping[str, Tensor]) -> None:
         """Refuses averages of other networks; see :meth:`load`."""
-        shapes = {key: value.shape for key, value in tensors.items()}
-        own = {key: value.shape for key, value in self._kept.items()}
+        shapes, own = ({key: value.shape for key, value in of.items()} for of in (tensors, self._kept))
         differing = sorted(key for key in {**shapes, **own} if shapes.get(key) != own.get(key))
         if differing:
             got = f"others ({differing[0]}, …)"

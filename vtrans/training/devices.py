@@ -1,14 +1,14 @@
-"""What a run computes on: a device, its number format, and the processes that share the work; through Accelerate."""
+"""What a run computes on: a device, its number format, and the processes that share the work."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from vtrans.errors import refusal
 
@@ -19,10 +19,10 @@ Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 class Devices:
     """The device of this process, and the processes of the run.
 
-    Several processes are started by ``torchrun`` or ``accelerate launch``; each has the whole model and its share of
-    the clips, and gradients are averaged over all of them before each update. They are averaged as they are, after the
-    backward pass, instead of by a wrapper around each network: networks may then be called any number of times, by any
-    method, frozen or with second derivatives.
+    Several processes are started by ``torchrun``, or what sets the same variables (``accelerate launch``); each has the
+    whole model and its share of the clips, and gradients are averaged over all of them before each update. They are
+    averaged as they are, after the backward pass, instead of by a wrapper around each network: networks may then be
+    called any number of times, by any method, frozen or with second derivatives.
 
     Attributes:
         device: Where this process computes.
@@ -46,34 +46,32 @@ class Devices:
     """
 
     def __init__(self, *, device: str = "auto", precision: Precision = "fp32") -> None:
-        chosen = choose_device(device)
-        check_precision(chosen, precision)
-        from accelerate import Accelerator
-        from accelerate.state import AcceleratorState, PartialState
-
-        if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-            # Accelerate keeps the first choice of a process for good; a later run may choose otherwise.
-            AcceleratorState._reset_state()
-            PartialState._reset_state()
-        mixed = precision if precision in ("bf16", "fp16") else "no"
-        self.accelerator = Accelerator(cpu=chosen.type == "cpu", mixed_precision=mixed)
-        self.device: torch.device = self.accelerator.device
+        self.device = choose_device(device)
+        check_precision(self.device, precision)
         self.precision = precision
-        self.rank: int = self.accelerator.process_index
-        self.ranks: int = self.accelerator.num_processes
-        self.main: bool = self.accelerator.is_main_process
+        self.ranks = int(os.environ.get("WORLD_SIZE", "1"))
+        if self.ranks > 1:
+            on_gpu = self.device.type == "cuda"
+            if on_gpu:
+                self.device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+                torch.cuda.set_device(self.device)
+            if not distributed.is_initialized():
+                distributed.init_process_group("nccl" if on_gpu else "gloo")
+        self.rank = distributed.get_rank() if self.ranks > 1 else 0
+        self.main = self.rank == 0
+        self.wait()  # so that none that refuses its task is gone before another has found it
+        self._mixed = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "fp16")
         torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
         torch.backends.cudnn.allow_tf32 = precision == "tf32"
 
     def autocast(self) -> AbstractContextManager[None]:
         """Within it, convolutions and products run in the chosen precision."""
-        context: AbstractContextManager[None] = self.accelerator.autocast()
-        return context
+        return nullcontext() if self._mixed is None else torch.autocast(self.device.type, self._mixed)
 
     def backward(self, loss: Tensor) -> None:
         """Adds a loss's gradients, scaled where the precision needs it."""
-        scaler = self.accelerator.scaler
-        (loss if scaler is None else scaler.scale(loss)).backward()
+        self.scaler.scale(loss).backward()
 
     def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Replaces gradients by their average over all processes, in one exchange for each number format."""
@@ -88,30 +86,24 @@ class Devices:
 
     def update(self, optimizer: torch.optim.Optimizer) -> None:
         """Lets an optimizer take its step; with fp16 it is left out where gradients overflowed."""
-        scaler = self.accelerator.scaler
-        if scaler is None:
-            optimizer.step()
-        else:
-            scaler.step(optimizer)
+        self.scaler.step(optimizer)
 
     def unscale(self, optimizer: torch.optim.Optimizer) -> None:
         """Undoes the scaling of gradients, before they are looked at."""
-        if self.accelerator.scaler is not None:
-            self.accelerator.scaler.unscale_(optimizer)
+        self.scaler.unscale_(optimizer)
 
     def finish_step(self) -> None:
         """Adapts the scaling after a step of all optimizers."""
-        if self.accelerator.scaler is not None:
-            self.accelerator.scaler.update()
+        self.scaler.update()
 
     def scaler_state(self) -> dict[str, float] | None:
         """How losses are scaled at present, as plain data; None where they are not."""
-        return None if self.accelerator.scaler is None else self.accelerator.scaler.state_dict()
+        return self.scaler.state_dict() or None
 
     def load_scaler_state(self, state: dict[str, float] | None) -> None:
         """Goes on with what :meth:`scaler_state` gave."""
-        if self.accelerator.scaler is not None and state is not None:
-            self.accelerator.scaler.load_state_dict(state)
+        if state is not None:
+            self.scaler.load_state_dict(state)
 
     def share_of(self, batch: int, accumulate: int = 1) -> int:
         """The clips of a step that this process computes.
@@ -127,11 +119,9 @@ class Devices:
 
     def of_main(self, value: T) -> T:
         """What the main process has, in every process; they all must ask for it."""
-        if self.ranks == 1:
-            return value
-        from accelerate.utils import broadcast_object_list
-
-        shared: list[T] = broadcast_object_list([value])
+        shared = [value]
+        if self.ranks > 1:
+            distributed.broadcast_object_list(shared, device=self.device)
         return shared[0]
 
     def by_main(self, work: Callable[[], T]) -> T:
@@ -168,8 +158,9 @@ class Devices:
         """The average of a tensor over all processes; they all must ask for it."""
         if self.ranks == 1:
             return values
-        mean: Tensor = self.accelerator.reduce(values, "mean")
-        return mean
+        total = values.clone()
+        distributed.all_reduce(total)
+        return total / self.ranks
 
     def any(self, flag: bool) -> bool:
         """Whether it is so in any process; they all must ask for it."""
@@ -179,7 +170,7 @@ class Devices:
 
     def wait(self) -> None:
         """Waits until all processes are here."""
-        self.accelerator.wait_for_everyone()
+        self.any(False)
 
     def say(self, line: str) -> None:
         """Prints a line, once for all processes."""

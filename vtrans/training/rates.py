@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, get_args
+
+from vtrans.errors import unknown
 
 RateSchedule = Literal["constant", "published", "cosine"]
 EPOCHS = 200
@@ -33,6 +35,9 @@ def rate_factor(schedule: RateSchedule, step: int, steps: int, *, warm_up: int =
     Returns:
         A factor in [0, 1].
 
+    Raises:
+        ValueError: An unknown schedule.
+
     Example:
         >>> [round(rate_factor("published", epoch - 1, 200), 3) for epoch in (1, 99, 100, 199, 200)]
         [1.0, 1.0, 0.99, 0.01, 0.0]
@@ -48,4 +53,6 @@ def rate_factor(schedule: RateSchedule, step: int, steps: int, *, warm_up: int =
         return rising * (1.0 - max(0, epoch - 99) / 101)
     if schedule == "cosine":
         return rising * 0.5 * (1.0 + math.cos(math.pi * step / steps))
+    if schedule != "constant":
+        raise ValueError(unknown("schedule", schedule, get_args(RateSchedule)))
     return rising

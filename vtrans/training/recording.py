@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,12 +14,14 @@ from vtrans.objectives.reports import StepReport
 from vtrans.progress import Progress
 from vtrans.training.callbacks import Callback, Run
 
+TENSORBOARD = "tensorboard"
+
 
 class Recording(Callback):
     """Writes terms, totals, learning rates and what else was measured to ``metrics.jsonl`` and the trackers.
 
     Args:
-        trackers: Names of trackers that Accelerate knows.
+        trackers: Names of trackers: tensorboard, or others that Accelerate knows.
     """
 
     def __init__(self, trackers: list[str]) -> None:
@@ -108,37 +111,64 @@ def check_trackers(names: list[str]) -> None:
     Raises:
         ValueError: One is; the message says what to do.
     """
-    if not names:
-        return
-    from accelerate.tracking import LOGGER_TYPE_TO_CLASS, filter_trackers
-
     for name in names:
-        if name not in LOGGER_TYPE_TO_CLASS:
-            raise ValueError(unknown("tracker", name, LOGGER_TYPE_TO_CLASS))
-        if not filter_trackers([name], logging_dir="."):
-            fix = "Install its package, or leave it out, such as with --trackers '[]'"
-            raise ValueError(refusal("trackers", allowed="trackers that are installed", got=name, fix=fix))
+        if name != TENSORBOARD:
+            _accelerated(name)
 
 
 def open_trackers(names: list[str], run: Run) -> list[Any]:
     """Starts trackers; those that keep files keep them in ``trackers/`` of the run's folder."""
-    if not names:
-        return []
-    from accelerate.tracking import LOGGER_TYPE_TO_CLASS
-
-    opened = []
+    opened: list[Any] = []
+    title, folder = run.folder.path.resolve().name, run.folder.trackers
     for name in names:
-        kind = LOGGER_TYPE_TO_CLASS[name]
-        place = (str(run.folder.trackers),) if kind.requires_logging_directory else ()
-        if place:
-            run.folder.trackers.mkdir(exist_ok=True)
-        tracker = kind(run.folder.path.resolve().name, *place)
+        if name == TENSORBOARD:
+            opened.append(_TensorBoard(folder / title))
+            continue
+        kind = _accelerated(name)
+        if kind.requires_logging_directory:
+            folder.mkdir(exist_ok=True)
+        tracker = kind(title, *[str(folder)] * kind.requires_logging_directory)
         if hasattr(tracker, "start"):
             tracker.start()
-        if name != "tensorboard":  # which makes of them a table of its own that hides the curves
-            tracker.store_init_configuration(_flat(run.prepared.config))
+        tracker.store_init_configuration(_flat(run.prepared.config))
         opened.append(tracker)
     return opened
+
+
+class _TensorBoard:
+    """Curves for TensorBoard. The settings stay out: it would make a table of its own of them that hides the curves."""
+
+    def __init__(self, folder: Path) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(folder)
+
+    def log(self, line: Mapping[str, float], step: int) -> None:
+        for name, value in line.items():
+            self._writer.add_scalar(name, value, step)
+        self._writer.flush()
+
+    def finish(self) -> None:
+        self._writer.close()
+
+
+def _accelerated(name: str) -> type[Any]:
+    """A kind of tracker that Accelerate knows, and whose package is installed."""
+    allowed, fix = "trackers that are installed", "or leave it out, such as with --trackers '[]'"
+    try:
+        from accelerate import PartialState
+        from accelerate.tracking import LOGGER_TYPE_TO_CLASS, filter_trackers
+    except ModuleNotFoundError as error:
+        why = f"All but {TENSORBOARD} need Accelerate"
+        fix = f"Install accelerate and the package of the tracker, {fix}"
+        raise ValueError(refusal("trackers", allowed=allowed, got=name, why=why, fix=fix)) from error
+    PartialState()  # without which nothing of Accelerate can log
+    if name not in LOGGER_TYPE_TO_CLASS:
+        raise ValueError(unknown("tracker", name, LOGGER_TYPE_TO_CLASS))
+    if not filter_trackers([name], logging_dir="."):
+        raise ValueError(refusal("trackers", allowed=allowed, got=name, fix=f"Install its package, {fix}"))
+    kind: type[Any] = LOGGER_TYPE_TO_CLASS[name]
+    return kind
 
 
 def _note(run: Run, report: StepReport) -> str:

@@ -211,7 +211,7 @@ class RunFolder:
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that decide the numbers of a run."""
     found = {"python": platform.python_version(), "vtrans": vtrans.__version__}
-    for package in ("torch", "numpy", "einops", "accelerate", "safetensors", "av", "kornia"):
+    for package in ("torch", "numpy", "einops", "safetensors", "av", "kornia"):
         with suppress(PackageNotFoundError):
             found[package] = version(package)
     return found

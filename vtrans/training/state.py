@@ -102,14 +102,14 @@ def _optimizer_state(
                 what, allowed = f"{key} of parameter {number} of {phase} in the checkpoint", f"{tuple(parameter.shape)}"
                 raise ValueError(refusal(what, allowed=f"the shape {allowed}", got=f"{tuple(value.shape)}"))
             # Laid out as the parameter is: fused optimizers go through both side by side.
-            found[key] = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
+            found[key] = torch.empty_like(parameter).copy_(value)
     groups = [_group(phase, *pair) for pair in zip(saved, now, strict=True)]
     return {"state": state, "param_groups": groups}
 
 
 def _group(phase: str, saved: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     # JSON makes lists of tuples, such as Adam's betas. How it is computed may change between a run and its resumption.
-    own = {k: tuple(v) if isinstance(v, list) and k != "params" else v for k, v in saved.items()}
+    own = {name: tuple(value) if isinstance(value, list) else value for name, value in saved.items()}
     own |= {name: now[name] for name in ("foreach", "fused") if name in now}
     for name, value in own.items():
         if name in now and name != "params" and not _alike(value, now[name]):
@@ -193,7 +193,7 @@ def checked_process(
         torch.Generator().set_state(tensors[f"pools/{domain}/random"])
         pools[domain] = {"images": images, "random": tensors[f"pools/{domain}/random"]}
     kind, *place = rest["random"]["numpy"]
-    of_numpy = (kind, tensors["random/numpy"].numpy().astype(np.uint32), *place)
+    of_numpy = (kind, tensors["random/numpy"].numpy(), *place)
     version, words, gauss = rest["random"]["python"]
     of_python = (version, tuple(words), gauss)
     torch.Generator().set_state(tensors["random/torch"])

@@ -135,8 +135,6 @@ class Stepper:
 
 
 def _mean(reports: Sequence[LossReport]) -> LossReport:
-    if len(reports) == 1:
-        return reports[0]
     values = torch.stack([report.values_tensor() for report in reports]).mean(0)
     return LossReport(list(reports[0]), values, {}, {}, {})
 

@@ -249,7 +249,12 @@ class VideoSequence(Sequence):
                 check_pixels(self._path, stream.codec_context.height, stream.codec_context.width)
             stream.codec_context.options = limit
             stream.thread_type = "SLICE" if stream.codec_context.name in _SLICES_ALONE else "AUTO"
-            yield container, stream, self._of_one_size(_frames(container, stream, [] if errors is None else errors))
+            try:
+                yield container, stream, self._of_one_size(_frames(container, stream, [] if errors is None else errors))
+            finally:
+                # Threads that decode ahead end here. Freeing the decoder waits for them with the interpreter locked,
+                # for ever if one wants it to log something: PyAV's log is off, until old torchvision turns it on.
+                stream.codec_context.flush_buffers()
 
     def _of_one_size(self, frames: Iterator["VideoFrame"]) -> Iterator["VideoFrame"]:
         height, width = self._stored
