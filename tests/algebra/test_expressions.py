@@ -126,7 +126,8 @@ def test_names_of_networks_and_parts_of_a_domain():
     with pytest.raises(AttributeError) as refused:
         _ = x.franes
     assert str(refused.value) == (
-        "Unknown part of domain x: 'franes'. Did you mean 'frames'? Known: frames, past, G, P, D, network, stream."
+        "Unknown part of domain x: 'franes'. Did you mean 'frames'? Known: frames, past, G, P, D, network, stream, "
+        "draw."
     )
     with pytest.raises(AttributeError, match="^_private$"):
         _ = x._private

@@ -105,8 +105,7 @@ class Notation:
             for place, part in enumerate(written, start=1):
                 symbol = symbol.replace(f"#{place}", part)
             return symbol
-        word = stream.word if isinstance(stream, Operation) else type(stream).__name__.lower()
-        return f"{self._word(word)}({', '.join(written)})"
+        return f"{self._word(stream.word)}({', '.join(written)})"
 
     def definitions(self) -> list[str]:
         """The equations of the recursions met so far, each once."""

@@ -81,6 +81,11 @@ class Stream(metaclass=_Interned):
         """The domain whose frames these are, such as ``"x"``."""
         return self.parts[0].domain
 
+    @property
+    def word(self) -> str:
+        """What an equation without a symbol, and a plan, call it: the class's name with underscores."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
+
     @abstractmethod
     def times(self, scope: Scope) -> tuple[int, ...]:
         """The times, ascending, at which the stream has a frame."""
@@ -168,11 +173,6 @@ class Operation(Stream):
         """The networks that it runs: the fields that are networks."""
         values = (getattr(self, part.name) for part in fields(self))
         return tuple(value for value in values if isinstance(value, Network))
-
-    @property
-    def word(self) -> str:
-        """What an equation without a symbol, and a plan, call it: the class's name with underscores."""
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
 
     def reads(self, scope: Scope) -> Reads:
         """Which frames of each input make a value at time t; the default is the frame at t."""

@@ -150,6 +150,11 @@ class Judgement(Term):
     def streams(self) -> tuple[Apply, ...]:
         return self.judged
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The names of the networks that judge."""
+        return tuple(dict.fromkeys(judged.network.name for judged in self.judged if not judged.network.frozen))
+
     def requests(self, scope: Scope) -> tuple[Request, ...]:
         return tuple(_request(stream, scope) for stream in self.judged)
 

@@ -213,17 +213,16 @@ def _held(named: NamedTerm, phase: Phase) -> NamedTerm:
     if isinstance(term, Discrimination) and term.pool:
         return NamedTerm(named.name, replace(term, key=f"{named.of}/{named.name}"), named.loss, named.of)
     if isinstance(term, Judgement):
-        for judged in term.judged:
-            if phase.trained(judged.network.name) and not judged.network.frozen:
-                raise ValueError(
-                    refusal(
-                        f"phase {phase.name!r}",
-                        allowed=f"networks besides {judged.network.name}, which judges there",
-                        got=f"trains {', '.join(phase.trains)}",
-                        why=f"It would train its judge to be pleased, by the term {named.name}",
-                        fix="Train discriminators in a phase of their own, on the terms of discriminate(…)",
-                    )
+        for judge in filter(phase.trained, term.networks):
+            raise ValueError(
+                refusal(
+                    f"phase {phase.name!r}",
+                    allowed=f"networks besides {judge}, which judges there",
+                    got=f"trains {', '.join(phase.trains)}",
+                    why=f"It would train its judge to be pleased, by the term {named.name}",
+                    fix="Train discriminators in a phase of their own, on the terms of discriminate(…)",
                 )
+            )
     return named
 
 
