@@ -208,7 +208,7 @@ def _check_network(network: nn.Module, channels: int, size: int) -> None:
         for one, other in zip(tensors_in(together), tensors_in(alone), strict=True):
             _close(one, other, name, what)
     if any(parameter.requires_grad for parameter in tried.parameters()):
-        sum(part.sum() for part in tensors_in(together)).backward()
+        torch.stack([part.sum() for part in tensors_in(together)]).sum().backward()
         dead = [key for key, p in tried.named_parameters() if p.requires_grad and p.grad is None]
         _require(not dead, name, f"no gradient reaches {', '.join(dead)}")
 

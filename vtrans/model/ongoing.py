@@ -113,7 +113,7 @@ class OngoingTranslation:
         def start(part: Stream) -> Stream | None:
             if not isinstance(part, Recursion):
                 return None
-            state = Clip(part.domain, f"{part.name} before")
+            state = Clip(part.start.domain, f"{part.name} before")
             states[state] = replace(part, start=state) if self._states else part
             return states[state]
 
