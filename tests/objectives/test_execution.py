@@ -210,8 +210,8 @@ def test_gradients_reach_what_the_phase_trains_and_no_other():
 def test_each_domain_s_fakes_pass_through_its_history():
     made = make({"adversarial": Adversarial(predicted=False, pool=9)})
     prepared, shown = made.prepare(given()), []
-    for name, pool in made.pools.items():
-        pool.query = lambda frames, domain=name[-1]: shown.append((domain, frames)) or frames + 1
+    for domain, pool in made.pools.items():
+        pool.query = lambda frames, domain=domain: shown.append((domain, frames)) or frames + 1
     first = made.run("generators", prepared, 0, None)
     taught = teach(made, prepared, first)
     fakes = {stream.domain: frames for stream, frames in first.carried.items()}

@@ -71,8 +71,7 @@ def test_no_clip_serves_a_context_beyond_measure():
 def test_pools_have_seeds_of_their_own():
     made = list(objectives_of(PHASES, {"adversarial": Adversarial(pool=7)}).values())
     pools, again, other = (pools_for(made, NETWORKS, seed) for seed in (0, 0, 1))
-    at = "adversarial/discriminator/{}".format
-    chosen = (pools[at("x")], again[at("x")], other[at("x")], pools[at("y")])
+    chosen = (pools["x"], again["x"], other["x"], pools["y"])
     states = [pool.generator.get_state() for pool in chosen]
     assert torch.equal(states[0], states[1])
     assert not torch.equal(states[0], states[2]) and not torch.equal(states[0], states[3])

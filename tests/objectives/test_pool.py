@@ -91,7 +91,7 @@ def test_a_model_teaches_its_discriminators_from_the_history_in_the_published_or
     shapes = [frames.shape[0] for frames in fakes.values()]
     assert shapes == [2, 1, 1], "translated, predicted from them, predicted from real frames"
     pool = HistoryPool(1)
-    pool.load_state_dict(model.pools["adversarial/discriminator/y"].state_dict())
+    pool.load_state_dict(model.pools["y"].state_dict())
     given = torch.cat([pool.query(frames) for frames in fakes.values()])
     judge = model.networks["D_Y"]
     real = torch.stack([y[:, 0], y[:, 1], y[:, 2], y[:, 2]])

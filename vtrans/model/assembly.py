@@ -240,4 +240,7 @@ def _loss_data(name: str, loss: Loss) -> list[Any]:
 
 
 def _phase_data(phase: Phase) -> dict[str, Any]:
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(phase).items()}
+    """A phase as plain data; what few phases have is left out where it says nothing."""
+    data = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(phase).items()}
+    usual = {"every": 1, "optimizer": {}}
+    return {key: value for key, value in data.items() if key not in usual or value != usual[key]}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vtrans.algebra.streams import Operation, Scope, Stream
 from vtrans.algebra.times import Reads
-from vtrans.algebra.values import Value, map_tensors, tensors_in
+from vtrans.algebra.values import Value, map_tensors
 from vtrans.algebra.views import Carried, Clip, Ticks
 from vtrans.errors import refusal, unknown
 from vtrans.networks.traits import sensitive_modules, sequential_reasons
@@ -41,6 +41,12 @@ class Prepared(NamedTuple):
     situation: Situation
     given: dict[Stream, Value]
     ahead: dict[str, dict[Stream, Value]]
+
+    @property
+    def ticks(self) -> Tensor:
+        """Frames with nothing in them, of the clips' batch, precision and device."""
+        like = next(frames for frames in self.clips.values() if frames.is_floating_point())
+        return like.new_empty(max(frames.shape[1] for frames in self.clips.values()), like.shape[0], 0)
 
 
 class _Sensitive(NamedTuple):
@@ -83,8 +89,6 @@ class Execution:
         """
         leaves: dict[Stream, Value] = {clip: frames.transpose(0, 1).contiguous() for clip, frames in clips.items()}
         lengths = {clip: frames.shape[1] for clip, frames in clips.items()}
-        like = next(frames for clip, frames in clips.items() if frames.is_floating_point())
-        leaves[Ticks()] = like.new_empty(max(lengths.values()), like.shape[0], 0)
         situation = self.situation(lengths)
         streams = [stream for objective in self.objectives.values() for stream in objective.streams()] if draws else []
         return Prepared(clips, leaves, situation, given_draws(streams, draws or {}, situation.scope), {})
@@ -106,11 +110,12 @@ class Execution:
         carried = self._carried(objective, prepared, step, reuse)
         given = {**prepared.given, **prepared.ahead.pop(phase, {})}
         leaves.update(given)
+        leaves[Ticks()] = prepared.ticks
         for leaf in objective.plan(scope, sequential, key, tuple(given)).leaves:
             if isinstance(leaf, Carried):
                 frames = carried[leaf.stream]
                 leaves[leaf] = self.pools[leaf.key].query(frames) if leaf.pool else frames
-        weights = self._weights_at(objective, step, next(tensors_in(prepared.leaves[Ticks()])))
+        weights = self._weights_at(objective, step, prepared.ticks)
         networks = dict(self.networks.items())
         return objective.run(leaves, networks, scope, sequential, weights, key, prepared.clips, tuple(given))
 
@@ -163,7 +168,9 @@ class Execution:
             made = self._carrying[which] = wanted, ahead
         wanted, ahead = made
         with torch.set_grad_enabled(later is not None):
-            frames = ahead.run({**prepared.leaves, **prepared.given}, dict(self.networks.items()))
+            frames = ahead.run(
+                {**prepared.leaves, Ticks(): prepared.ticks, **prepared.given}, dict(self.networks.items())
+            )
         if later is not None:
             prepared.ahead[later.phase.name] = dict(zip(wanted, frames, strict=False))
         kept = frames[len(wanted) :]

@@ -203,15 +203,10 @@ def _wide(frames: Tensor) -> Tensor:
 
 
 def _held(named: NamedTerm, phase: Phase) -> NamedTerm:
-    """The term as the phase has it.
-
-    A penalty on a network that the phase does not train leaves that alone, and a pool belongs to its term.
-    """
+    """The term as the phase has it: a penalty on a network that the phase does not train leaves that alone."""
     term = named.term
     if isinstance(term, Penalty) and not phase.trained(term.network.name):
         return NamedTerm(named.name, replace(term, network=frozen(term.network)), named.loss, named.of)
-    if isinstance(term, Discrimination) and term.pool:
-        return NamedTerm(named.name, replace(term, key=f"{named.of}/{named.name}"), named.loss, named.of)
     if isinstance(term, Judgement):
         for judge in filter(phase.trained, term.networks):
             raise ValueError(
@@ -277,7 +272,7 @@ def shortest_clip(objectives: Iterable[Objective], networks: Networks) -> int:
 
 
 def pools_for(objectives: Iterable[Objective], networks: Networks, seed: int) -> dict[str, HistoryPool]:
-    """The history of fakes of each term that teaches a discriminator from one, by the term's name."""
+    """The history of fakes of each term that teaches a discriminator from one; see :func:`named_terms` for its key."""
     pools: dict[str, HistoryPool] = {}
     for named in [named for objective in objectives for named in objective.terms]:
         term = named.term
@@ -298,13 +293,8 @@ def pools_for(objectives: Iterable[Objective], networks: Networks, seed: int) ->
                         why="The history keeps single frames, which would break the windows",
                     )
                 )
-        pools[term.key] = HistoryPool(term.pool, zlib.crc32(f"{seed}/pool/{_pool_name(named)}".encode()))
+        pools[term.key] = HistoryPool(term.pool, zlib.crc32(f"{seed}/pool/{term.key}".encode()))
     return pools
-
-
-def _pool_name(named: NamedTerm) -> str:
-    """What a pool's draws are seeded by; of the usual term, its domain, as they always were."""
-    return named.term.domain if named.name == f"discriminator/{named.term.domain}" else named.name
 
 
 class _AnyClip(dict[Leaf, int]):

@@ -153,24 +153,6 @@ def capture_process(model: TranslationModel) -> State:
     return _kept(tensors), rest
 
 
-def _pools_by_term(
-    model: TranslationModel, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]
-) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
-    """The state with pools by their terms; up to version 0.1 each domain had one pool, by its name."""
-    terms = {name.rpartition("/")[2]: name for name in model.pools}
-    former = {domain: terms[domain] for domain in rest["pools"] if domain in terms}
-    if not former:
-        return tensors, rest
-    renamed = {
-        f"pools/{former[part]}/{end}": tensor
-        for name, tensor in tensors.items()
-        for start, part, end in [(*name.split("/", 2), "", "")[:3]]
-        if start == "pools" and part in former
-    }
-    pools = {former.get(domain, domain): count for domain, count in rest["pools"].items()}
-    return {**tensors, **renamed}, {**rest, "pools": pools}
-
-
 def checked_process(
     model: TranslationModel, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]
 ) -> Callable[[], None]:
@@ -179,7 +161,6 @@ def checked_process(
     Raises:
         ValueError: The state is of a model with other pools.
     """
-    tensors, rest = _pools_by_term(model, tensors, rest)
     _check_names("pools", set(rest["pools"]), set(model.pools))
     device = next(model.parameters()).device
     pools = {}
