@@ -193,9 +193,9 @@ def _check_network(network: nn.Module, channels: int, size: int) -> None:
         _require(isinstance(together, Tensor), name, f"returns {type(together).__name__} instead of a tensor")
     for part in tensors_in(together):
         _require(part.ndim > 0 and part.shape[0] == 3, name, f"turns a batch of 3 into shape {tuple(part.shape)}")
-    shape = tuple(next(tensors_in(together)).shape)
+    made = tuple(next(tensors_in(together)).shape)
     if known:
-        _require(shape[-2:] == (size, size), name, f"turns frames of {size}x{size} into shape {shape}")
+        _require(made[-2:] == (size, size), name, f"turns frames of {size}x{size} into shape {made}")
     if registry.generators.name_of(type(network)):
         bound = together.abs().max().item()
         _require(bound <= 1 + 1e-6, name, f"gives values up to {bound:.3g}, outside [-1, 1]")

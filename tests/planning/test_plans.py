@@ -118,7 +118,11 @@ class Lost(nn.Module):
 
 @pytest.mark.parametrize(
     ("change", "got"),
-    [(lambda f: f.mean(0), r"shape \(1, 1, 1\)"), (lambda f: f.sum(), r"shape \(\)"), (lambda f: [f], "list")],
+    [
+        (lambda f: f.mean(0), r"shape \(1, 1, 1\)"),
+        (lambda f: f.sum(), r"shape \(\)"),
+        (lambda f: [f, f[0]], r"shape \(1, 1, 1\)"),
+    ],
 )
 def test_a_network_that_loses_the_batch_is_named(change, got):
     made = plan([Demand(x.network("E")(x.frames), (0, 1, 2))], Scope({x.frames: 3}, {"E_X": Reads()}))

@@ -213,8 +213,7 @@ class TrainableModel(nn.Module):
             if report.total.requires_grad:
                 report.total.backward()
             reports[phase.name] = report.detached()
-            if "clip" in phase.optimizer:
-                clip_gradients(self.parameters_of(phase.name), phase.optimizer)
+            clip_gradients(self.parameters_of(phase.name), phase.optimizer)
             optimizer.step()
         if (step + 1) % check_every == 0:
             self.guard.raise_if_seen()
