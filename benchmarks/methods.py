@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -151,7 +151,7 @@ def sequential_step(
         for parameter in parameters:
             parameter.grad = None
         total = sequential.total(objective)
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         totals.append(total.item())
         gradients += [p.grad.clone() for p in parameters if p.grad is not None] if optimizers is None else []
         if optimizers is not None:
@@ -172,7 +172,7 @@ def planned_step(
         for parameter in parameters:
             parameter.grad = None
         report = model.phase_loss(phase.name, prepared, step=STEP, before=reports)
-        report.total.backward()  # type: ignore[no-untyped-call]
+        report.total.backward()
         reports[phase.name] = report.detached()
         totals.append(report.total.item())
         gradients += [p.grad.clone() for p in parameters if p.grad is not None]
@@ -199,7 +199,7 @@ def measure(recipe: str, parts: Mapping[str, Any], size: int, batch: int, rounds
     calls = sequential.calls
     differing = difference(planned_step(model, clips, sequential.given()), own)
     optimizers = model.optimizers(lr=1e-5)
-    functions = {
+    functions: dict[str, Callable[[], object]] = {
         "planned": partial(model.step, clips, optimizers, step=STEP),
         "sequential": partial(sequential_step, sequential, optimizers),
     }
