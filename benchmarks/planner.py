@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import measuring
 from benchmarks.settings import SETTINGS, VARIANTS, Steps, clips_of, model_of
-from vtrans.algebra.streams import Clip
+from vtrans.algebra.views import Clip
 
 SEED, LENGTHS = 0, (3, 4, 6, 8, 12, 16)
 

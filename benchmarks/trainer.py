@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks import measuring
 from benchmarks.settings import SETTINGS, Setting
 from vtrans.data import batches
-from vtrans.objectives.objective import StepReport
+from vtrans.objectives.reports import StepReport
 from vtrans.training import Callback, DataSettings, ModelSettings, Preparation, Run, TrainingSettings, prepare, train
 
 WARM_UP = 3

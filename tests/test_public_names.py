@@ -34,6 +34,13 @@ NAMES = {
     "shift",
     "testing",
     "unroll",
+    "concat",
+    "earlier",
+    "hold",
+    "network",
+    "networks",
+    "operator",
+    "recur",
 }
 MODEL = {
     "config",

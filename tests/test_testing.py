@@ -8,7 +8,7 @@ from helpers.models import Frame, Judge, Predictor, Recurrent
 from torch import nn
 
 import vtrans
-from vtrans.algebra.expressions import frozen
+from vtrans.algebra.domains import frozen
 from vtrans.losses import Loss
 from vtrans.testing import check
 
@@ -75,12 +75,15 @@ class Infinite(Loss):
 
 
 class ByBatch(Loss):
-    """Its distance looks across the frames it is given, which a plan batches."""
+    """Its operator looks across the frames it is given, which a plan batches, and it draws."""
 
     def terms(self, x, y):
-        yield self.compare(
-            x.G(x.past), x.past, distance=lambda a, b: torch.rand((), dtype=a.dtype) + (a - b).abs().mean()
-        )
+        yield self.compare(vtrans.noise(centred(x.G(x.past)), "a"), x.past)
+
+
+@vtrans.operator("centred(#1)")
+def centred(frames):
+    return frames - frames.mean(0, keepdim=True)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +111,7 @@ class Lost(nn.Module):
 
 class Pairs(nn.Module):
     def forward(self, frames):
-        return frames, frames
+        return frames, frames.mean(0)
 
 
 class Idle(nn.Conv2d):
@@ -129,7 +132,7 @@ class Foresees(nn.Module):
     [
         (Summed(), "Summed: a frame in a batch gets another result than alone; declare it with the attribute sequenti"),
         (Lost(), r"Lost: a frame in a batch gets another result .*: shape \(3, 16, 16\) against \(9, 16, 16\)"),
-        (Pairs(), "Pairs: returns tuple instead of a tensor"),
+        (Pairs(), r"Pairs: turns a batch of 3 into shape \(3, 16, 16\)|Pairs: a frame in a batch gets another result"),
         (Idle(), "Idle: no gradient reaches unused"),
         (Foresees(), "Foresees: a later frame changes an earlier prediction"),
     ],
@@ -145,9 +148,9 @@ def test_what_declares_itself_sequential_may_look_across_the_batch():
     check(network)
 
 
-@pytest.mark.parametrize("part", [5, None, "cycle", Noisy])
+@pytest.mark.parametrize("part", [5, None, Noisy])
 def test_only_losses_and_networks_can_be_checked(part):
-    with pytest.raises(TypeError, match="part: expected a Loss or a network, got"):
+    with pytest.raises(TypeError, match="part: expected a Loss, a network or a recipe's name, got"):
         check(part)
 
 

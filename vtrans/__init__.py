@@ -3,15 +3,16 @@
 from vtrans import built_in as catalog
 from vtrans import interop, testing
 from vtrans import moved as moved
-from vtrans.algebra.expressions import frozen, join
-from vtrans.algebra.operators import between, detach, noise, reverse, shift, unroll
+from vtrans.algebra.domains import frozen, network
+from vtrans.algebra.operators import between, concat, detach, noise, operator
+from vtrans.algebra.views import earlier, hold, join, recur, reverse, shift, unroll
 from vtrans.losses import Loss, Schedule
 from vtrans.model import TranslationModel, build
 from vtrans.networks.initialization import initialize
-from vtrans.objectives.objective import LossReport, StepReport
 from vtrans.objectives.phases import Phase
+from vtrans.objectives.reports import LossReport, StepReport
 from vtrans.recipes import Recipe
-from vtrans.registry import criteria, discriminators, distances, generators, losses, predictors, recipes
+from vtrans.registry import criteria, discriminators, distances, generators, losses, networks, predictors, recipes
 from vtrans.version import __version__ as __version__
 
 __all__ = [
@@ -25,19 +26,26 @@ __all__ = [
     "between",
     "build",
     "catalog",
+    "concat",
     "criteria",
     "detach",
     "discriminators",
     "distances",
+    "earlier",
     "frozen",
     "generators",
+    "hold",
     "initialize",
     "interop",
     "join",
     "losses",
+    "network",
+    "networks",
     "noise",
+    "operator",
     "predictors",
     "recipes",
+    "recur",
     "reverse",
     "shift",
     "testing",

@@ -17,7 +17,7 @@ MOVED = {
     "vtrans.guard": "vtrans.objectives.guard",
     "vtrans.notation": "vtrans.algebra.notation",
     "vtrans.objective": "vtrans.objectives.objective",
-    "vtrans.operators": "vtrans.algebra.operators",
+    "vtrans.operators": "vtrans.algebra",
     "vtrans.phases": "vtrans.objectives.phases",
     "vtrans.planner": "vtrans.planning.planner",
     "vtrans.pool": "vtrans.objectives.pool",

@@ -211,6 +211,8 @@ def _origin(factory: object) -> str:
 generators: Registry[Any] = Registry("generator")
 discriminators: Registry[Any] = Registry("discriminator")
 predictors: Registry[Any] = Registry("predictor")
+networks: Registry[Any] = Registry("network")
+"""Networks of any other role: encoders, decoders, flow networks."""
 losses: Registry[Any] = Registry("loss", "losses")
 recipes: Registry[Any] = Registry("recipe")
 distances: Registry[Any] = Registry("distance")

@@ -1,4 +1,4 @@
-"""Checks for users' own losses and networks."""
+"""Checks for users' own losses, networks and recipes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from vtrans import registry
-from vtrans.algebra.expressions import role_of
 from vtrans.algebra.meaning import Draws, evaluate
-from vtrans.algebra.streams import Clip, Scope, Stream
+from vtrans.algebra.streams import Scope
 from vtrans.algebra.times import Reads
+from vtrans.algebra.values import map_tensors, tensors_in
+from vtrans.algebra.views import Clip
 from vtrans.errors import refusal
 from vtrans.losses import Loss
+from vtrans.losses.terms import Judgement
 from vtrans.model import TranslationModel, build
 from vtrans.networks.traits import sequential_reasons
+from vtrans.objectives.reports import LossReport
+from vtrans.objectives.terms import named_terms
 
 _SMALL = {
     "generator": ("resnet", {"blocks": 1, "width": 4}),
@@ -28,30 +32,32 @@ _SMALL = {
 
 
 def check(
-    part: Loss | nn.Module,
+    part: Loss | nn.Module | str,
     *,
     channels: int = 3,
     size: int = 16,
     streams: Mapping[str, int] | None = None,
     **overrides: Any,
 ) -> None:
-    """Checks a user's own loss or network, and says what is wrong with it.
+    """Checks a user's own loss, network or recipe, and says what is wrong with it.
 
     A loss: its terms are finite, its planned value and gradients equal plain evaluation, it is linear in its weight,
     and gradients reach the networks that its equations train and no other. A network: it keeps the batch axis, works in
     float64, and gives each frame what it gives it alone, unless it says (or shows) that it must be called frame by
-    frame; a registered generator or predictor keeps the size of the frames, and a generator stays in [-1, 1].
+    frame; a registered generator or predictor keeps the size of the frames, and a generator stays in [-1, 1]. A recipe
+    by its name: each of its phases as a loss; small networks are given as ``overrides``.
 
     Args:
-        part: A loss such as ``MyLoss()``, or a network such as ``MyGenerator(in_channels=3, out_channels=3)``.
+        part: A loss such as ``MyLoss()``, a network such as ``MyGenerator(in_channels=3, out_channels=3)``, or the name
+            of a recipe.
         channels: Channels of the frames it is tried on.
         size: Height and width of these frames.
         streams: For a loss that names further streams of the clips, the channels of each, such as ``{"flow": 2}``.
-        overrides: For a loss, arguments of :func:`vtrans.build`, such as ``generator=…`` or ``networks=…``.
+        overrides: For a loss or recipe, arguments of :func:`vtrans.build`, such as ``generator=…`` or ``networks=…``.
 
     Raises:
         AssertionError: A check fails; the message says which, with the figures.
-        TypeError: ``part`` is neither a loss nor a network.
+        TypeError: ``part`` is neither a loss, a network nor a name.
 
     Example:
         >>> from vtrans.losses import Recycle
@@ -61,37 +67,51 @@ def check(
         _check_loss(part, channels, size, streams or {}, overrides)
     elif isinstance(part, nn.Module):
         _check_network(part, channels, size)
+    elif isinstance(part, str):
+        _check_model(build(part, **{"channels": channels, **overrides}).double(), size, streams or {}, part)
     else:
-        raise TypeError(refusal("part", allowed="a Loss or a network", got=type(part).__name__))
+        raise TypeError(refusal("part", allowed="a Loss, a network or a recipe's name", got=type(part).__name__))
 
 
 def _check_loss(loss: Loss, channels: int, size: int, streams: Mapping[str, int], overrides: Mapping[str, Any]) -> None:
-    name = type(loss).__name__
-    phases = sorted({term.phase for term in loss.directions()})
-    trains = {"generators": ("G", "P"), "discriminators": ("D",), "penalties": ("D",)}
-    extra = tuple(dict.fromkeys(role_of(network) for network in overrides.get("networks", {})))
+    terms = named_terms({loss.name: loss})
+    judging = {name for named in terms if isinstance(named.term, Judgement) for name in named.term.networks}
+    phases: dict[str, dict[str, None]] = {}
+    for named in terms:
+        phases.setdefault(named.term.phase, {}).update(dict.fromkeys(n for n in named.trains if n not in judging))
+    for phase in ("discriminators", "penalties"):
+        taught = [name for named in terms if named.term.phase == phase for name in named.trains]
+        if phase in phases:
+            phases[phase] = dict.fromkeys(taught)
     model = build(
         "gan",
         **{
             **_SMALL,
             "channels": channels,
             "losses": [loss],
-            "phases": [{"name": phase, "trains": trains.get(phase, ()) + extra} for phase in phases],
+            "phases": [{"name": phase, "trains": list(trains)} for phase, trains in phases.items()],
             # The caller's own networks stay as they are.
             **{argument: copy.deepcopy(value) for argument, value in overrides.items()},
         },
     ).double()
+    _check_model(model, size, streams, type(loss).__name__)
+
+
+def _check_model(model: TranslationModel, size: int, streams: Mapping[str, int], where: str) -> None:
     length = max(model.clip_length, model.minimum_length)
     clips = _clips(model.channels, streams, length, size)
-    for phase in phases:
-        _check_phase(model, loss, phase, clips, f"{name}, phase {phase}")
+    for phase in model.phases:
+        _check_phase(model, phase.name, clips, f"{where}, phase {phase.name}")
 
 
-def _check_phase(model: TranslationModel, loss: Loss, phase: str, clips: Mapping[Clip, Tensor], where: str) -> None:
-    x, y = ({clip.name: stream for clip, stream in clips.items() if clip.of == domain} for domain in ("x", "y"))
-    networks = list(model.networks.items())
+def _check_phase(model: TranslationModel, phase: str, clips: Mapping[Clip, Tensor], where: str) -> None:
+    given: dict[str, dict[str, Tensor]] = {}
+    for clip, values in clips.items():
+        given.setdefault(clip.of, {})[clip.name] = values
+    networks = dict(model.networks.items())
     state = copy.deepcopy(model.state_dict())
-    report = model.loss(phase, x, y)
+    torch.manual_seed(0)
+    report = model.loss(phase, given)
     for term, value in report.items():
         _require(bool(torch.isfinite(value)), where, f"{term} is {value.item()}")
     planned = _gradients(model, report.total)
@@ -100,45 +120,62 @@ def _check_phase(model: TranslationModel, loss: Loss, phase: str, clips: Mapping
     objective = model.objectives[phase]
     plain = torch.zeros((), dtype=torch.float64)
     scope = Scope(
-        {clip: stream.shape[1] for clip, stream in clips.items()}, {name: Reads.of(net) for name, net in networks}
+        {clip: values.shape[1] for clip, values in clips.items()},
+        {name: Reads.of(net) for name, net in networks.items()},
     )
     draws: Draws = {}
+    torch.manual_seed(0)
+    for stream in objective.requires:  # what is carried is drawn first
+        evaluate(stream, clips, networks, draws)
     for named in objective.terms:
-        frames = [
-            torch.stack([values[t] for t in times])
-            for stream, times in named.term.requests(scope)
-            for values in [evaluate(stream, clips, dict(networks), draws)]
-        ]
-        plain = plain + named.weight(0) * named.term.value(frames, dict(networks))
-    repeatable = not any(sequential_reasons(network) for _, network in networks)
-    repeatable &= not any(_draws(stream) for named in objective.terms for stream in named.term.streams)
+        frames = []
+        for stream, times in named.term.requests(scope):
+            found = evaluate(stream, clips, networks, draws)
+            frames.append(map_tensors(lambda *parts: torch.stack(parts), *(found[t] for t in times)))
+        plain = plain + named.weight(0) * named.term.value(frames, networks)
+    repeatable = not any(sequential_reasons(network) for network in networks.values())
     if repeatable:
         _close(report.total, plain, where, "the planned total and the plain one differ")
         for name, gradient in _gradients(model, plain).items():
             if model.phase(phase).trained(name.split(".")[0]):
                 _close(planned[name], gradient, where, f"the planned and the plain gradient of {name} differ")
 
-    intended = {name for named in objective.terms for name in objective.trains(named)}
     _require(bool(networks), where, "its equations hold no network, so that they train nothing")
-    for network, _ in networks:
+    for network in networks:
         reached = any(gradient.abs().sum() > 0 for name, gradient in planned.items() if name.split(".")[0] == network)
-        if network in intended and not reached and list(model.networks[network].parameters()):
+        if network in objective.reached and not reached and list(model.networks[network].parameters()):
             raise AssertionError(f"{where}: the equations train {network}, yet no gradient reaches it.")
-        if network not in intended and reached:
+        if network not in objective.reached and reached:
             raise AssertionError(f"{where}: gradients reach {network}, which the equations do not train.")
+    if repeatable:
+        _check_weights(model, phase, given, report, state, where)
 
-    if isinstance(loss.weight, int | float) and loss.weight > 0:
+
+def _check_weights(
+    model: TranslationModel,
+    phase: str,
+    clips: Mapping[str, Mapping[str, Tensor]],
+    report: LossReport,
+    state: Mapping[str, Tensor],
+    where: str,
+) -> None:
+    """Whether each term counts as the weight of its loss says."""
+    for loss in model.losses.values():
         weight = loss.weight
+        if not isinstance(weight, int | float) or not weight > 0:
+            continue
+        own = {named.name: named.term.by_loss for named in model.objectives[phase].terms if named.loss is loss}
         try:
             loss.weight = 3 * weight
-            model.load_state_dict(state)
-            tripled = model.loss(phase, x, y)
+            model.load_state_dict(dict(state))
+            torch.manual_seed(0)
+            tripled = model.loss(phase, clips)
         finally:
             loss.weight = weight
-        for term, value in report.items():
-            factors = {1 if named.term.weight is not None else 3 for named in objective.terms if named.name == term}
-            if repeatable and len(factors) == 1:
-                _close(tripled[term], factors.pop() * value, where, f"{term} is not linear in the weight")
+        for term, counts in own.items():
+            alone = {n.loss for n in model.objectives[phase].terms if n.name == term} == {loss}
+            if alone:
+                _close(tripled[term], (3 if counts else 1) * report[term], where, f"{term} is not linear in the weight")
 
 
 def _check_network(network: nn.Module, channels: int, size: int) -> None:
@@ -151,11 +188,14 @@ def _check_network(network: nn.Module, channels: int, size: int) -> None:
     frames = torch.rand(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
     tried = copy.deepcopy(network).double()
     together = tried(frames)
-    _require(isinstance(together, Tensor), name, f"returns {type(together).__name__} instead of a tensor")
-    shape = tuple(together.shape)
-    _require(together.ndim > 0 and shape[0] == 3, name, f"turns a batch of 3 into shape {shape}")
-    if registry.generators.name_of(type(network)) or registry.predictors.name_of(type(network)):
-        _require(shape[-2:] == (size, size), name, f"turns frames of {size}x{size} into shape {shape}")
+    known = bool(registry.generators.name_of(type(network)) or registry.predictors.name_of(type(network)))
+    if known or reads.recurrent:
+        _require(isinstance(together, Tensor), name, f"returns {type(together).__name__} instead of a tensor")
+    for part in tensors_in(together):
+        _require(part.ndim > 0 and part.shape[0] == 3, name, f"turns a batch of 3 into shape {tuple(part.shape)}")
+    made = tuple(next(tensors_in(together)).shape)
+    if known:
+        _require(made[-2:] == (size, size), name, f"turns frames of {size}x{size} into shape {made}")
     if registry.generators.name_of(type(network)):
         bound = together.abs().max().item()
         _require(bound <= 1 + 1e-6, name, f"gives values up to {bound:.3g}, outside [-1, 1]")
@@ -163,15 +203,12 @@ def _check_network(network: nn.Module, channels: int, size: int) -> None:
         _require(together.shape[:2] == (3, steps), name, f"gives {tuple(together.shape)} for {steps} frames in")
         _close(tried(frames[:, :2]), together[:, :2], name, "a later frame changes an earlier prediction")
     if not sequential_reasons(tried):
-        alone = torch.cat([tried(frame) for frame in frames.split(1)])
-        _close(
-            together,
-            alone,
-            name,
-            "a frame in a batch gets another result than alone; declare it with the attribute sequential = True",
-        )
+        alone = map_tensors(lambda *parts: torch.cat(parts), *(tried(frame) for frame in frames.split(1)))
+        what = "a frame in a batch gets another result than alone; declare it with the attribute sequential = True"
+        for one, other in zip(tensors_in(together), tensors_in(alone), strict=True):
+            _close(one, other, name, what)
     if any(parameter.requires_grad for parameter in tried.parameters()):
-        together.sum().backward()
+        torch.stack([part.sum() for part in tensors_in(together)]).sum().backward()
         dead = [key for key, p in tried.named_parameters() if p.requires_grad and p.grad is None]
         _require(not dead, name, f"no gradient reaches {', '.join(dead)}")
 
@@ -180,14 +217,9 @@ def _clips(channels: Mapping[str, int], streams: Mapping[str, int], length: int,
     random = torch.Generator().manual_seed(0)
     return {
         Clip(domain, name): torch.rand(2, length, count, size, size, generator=random, dtype=torch.float64) * 2 - 1
-        for domain in ("x", "y")
+        for domain in channels
         for name, count in {"frames": channels[domain], **streams}.items()
     }
-
-
-def _draws(stream: Stream) -> bool:
-    """Whether an expression holds an operator that draws at random."""
-    return getattr(stream, "is_random", False) or any(_draws(part) for part in stream.parts)
 
 
 def _gradients(model: TranslationModel, total: Tensor) -> dict[str, Tensor]:

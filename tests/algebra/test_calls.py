@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from vtrans.algebra.calls import call
-from vtrans.algebra.expressions import Domain
+from vtrans.algebra.domains import Domain
 
 
 class Doubling(nn.Module):

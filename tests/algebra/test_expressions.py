@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from vtrans.algebra.expressions import Domain, Network, Operation, frozen, join, networks_in, role_of
+from vtrans.algebra.domains import Domain, frozen, networks_in, role_of
 from vtrans.algebra.meaning import evaluate
-from vtrans.algebra.operators import detach, noise, reverse, shift, unroll
-from vtrans.algebra.streams import Carried, Clip, Past, Scope
+from vtrans.algebra.operators import detach, noise
+from vtrans.algebra.streams import Network, Operation, Scope
 from vtrans.algebra.times import Reads
+from vtrans.algebra.views import Carried, Clip, Past, join, reverse, shift, unroll
 
 x, y = Domain("x"), Domain("y")
 READS = {
@@ -125,7 +126,8 @@ def test_names_of_networks_and_parts_of_a_domain():
     with pytest.raises(AttributeError) as refused:
         _ = x.franes
     assert str(refused.value) == (
-        "Unknown part of domain x: 'franes'. Did you mean 'frames'? Known: frames, past, G, P, D, network, stream."
+        "Unknown part of domain x: 'franes'. Did you mean 'frames'? Known: frames, past, G, P, D, network, stream, "
+        "draw."
     )
     with pytest.raises(AttributeError, match="^_private$"):
         _ = x._private

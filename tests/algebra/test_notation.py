@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import pytest
 from helpers.models import Blend, Change
 
-from vtrans.algebra.expressions import Domain, Operation, frozen, join
+from vtrans.algebra.domains import Domain, frozen
 from vtrans.algebra.notation import Notation, When, text
-from vtrans.algebra.operators import between, detach, noise, reverse, shift, unroll
-from vtrans.algebra.streams import Carried, Past, Scope, View
+from vtrans.algebra.operators import between, detach, noise
+from vtrans.algebra.streams import Operation, Scope, View
 from vtrans.algebra.times import Reads
+from vtrans.algebra.views import Carried, Past, join, reverse, shift, unroll
 
 x, y = Domain("x"), Domain("y")
 READS = {

@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from vtrans.algebra.expressions import Domain, Operation, join
+from vtrans.algebra.domains import Domain
 from vtrans.algebra.meaning import evaluate
-from vtrans.algebra.operators import Draw, between, detach, noise, reverse, shift, unroll
+from vtrans.algebra.operators import Draw, between, detach, noise
+from vtrans.algebra.streams import Operation
+from vtrans.algebra.views import join, reverse, shift, unroll
 
 x, y = Domain("x"), Domain("y")
 

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 import vtrans
-from vtrans.algebra.expressions import Apply, Operation
-from vtrans.algebra.operators import Detach, Reverse, Shift
-from vtrans.algebra.streams import Clip, Join, Past
+from vtrans.algebra.operators import Detach
+from vtrans.algebra.streams import Apply, Operation
 from vtrans.algebra.times import Reads
+from vtrans.algebra.views import Clip, Join, Past, Reverse, Shift
 
 PARTS = {
     "generator": ("resnet", {"blocks": 1, "width": 2}),

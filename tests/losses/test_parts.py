@@ -5,7 +5,7 @@ import torch
 from helpers.models import randomize
 from torch import nn
 
-from vtrans.algebra.expressions import Domain
+from vtrans.algebra.domains import Domain
 from vtrans.losses import parts
 from vtrans.losses.criteria import as_criterion
 from vtrans.losses.distances import as_distance
@@ -16,15 +16,54 @@ KNOWN = {
     "l1": Comparison(x.past, x.past, as_distance("l1")),
     "l2": Comparison(x.past, x.past, as_distance("l2")),
     "charbonnier": Comparison(x.past, x.past, as_distance(("charbonnier", {"epsilon": 0.3}))),
-    "judged": Judgement(x.D, (x.past, x.frames), as_criterion("least_squares")),
-    "judged by hinge": Judgement(x.D, (x.past, x.frames), as_criterion("hinge")),
-    "taught": Discrimination(x.D, x.frames, (x.past, x.past), as_criterion("least_squares")),
-    "taught by hinge": Discrimination(x.D, x.frames, (x.past, x.past), as_criterion("hinge")),
+    "judged": Judgement(
+        (
+            x.D(x.past),
+            x.D(x.frames),
+        ),
+        as_criterion("least_squares"),
+    ),
+    "judged by hinge": Judgement(
+        (
+            x.D(x.past),
+            x.D(x.frames),
+        ),
+        as_criterion("hinge"),
+    ),
+    "taught": Discrimination(
+        x.D(x.frames),
+        (
+            x.D(x.past),
+            x.D(x.past),
+        ),
+        as_criterion("least_squares"),
+    ),
+    "taught by hinge": Discrimination(
+        x.D(x.frames),
+        (
+            x.D(x.past),
+            x.D(x.past),
+        ),
+        as_criterion("hinge"),
+    ),
 }
 UNKNOWN = {
     "own distance": Comparison(x.past, x.past, lambda a, b: (a - b).pow(4).mean()),
-    "vanilla": Judgement(x.D, (x.past, x.frames), as_criterion("vanilla")),
-    "own criterion": Discrimination(x.D, x.frames, (x.past, x.past), lambda logits, role: logits.mean()),
+    "vanilla": Judgement(
+        (
+            x.D(x.past),
+            x.D(x.frames),
+        ),
+        as_criterion("vanilla"),
+    ),
+    "own criterion": Discrimination(
+        x.D(x.frames),
+        (
+            x.D(x.past),
+            x.D(x.past),
+        ),
+        lambda logits, role: logits.mean(),
+    ),
     "penalty": Penalty(x.D, x.past, lambda network, frames: network(frames).square().mean()),
 }
 NETWORKS = {"D_X": randomize(nn.Conv2d(2, 1, 1)).double()}

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from vtrans.algebra.expressions import Domain
-from vtrans.algebra.operators import reverse, shift
-from vtrans.algebra.streams import Carried, Scope
+from vtrans.algebra.domains import Domain
+from vtrans.algebra.streams import Scope
 from vtrans.algebra.times import Reads
+from vtrans.algebra.views import Carried, reverse, shift
 from vtrans.losses import Loss
 from vtrans.losses.criteria import as_criterion
 from vtrans.losses.distances import as_distance
@@ -40,7 +40,16 @@ def test_two_streams_are_compared_at_the_times_that_both_have():
 
 def test_each_fake_stands_beside_the_real_frame_of_its_time():
     translated, predicted = x.G(y.past), x.P(x.past)
-    term = Discrimination(x.D, x.frames, (translated, predicted, shift(x.frames, 2)), as_criterion("hinge"), pool=3)
+    term = Discrimination(
+        x.D(x.frames),
+        (
+            x.D(translated),
+            x.D(predicted),
+            x.D(shift(x.frames, 2)),
+        ),
+        as_criterion("hinge"),
+        pool=3,
+    )
     real, *fakes = term.requests(scope(4))
     assert real == (x.D(x.frames), (0, 1, 2, 2, 3, 2, 3)), "a real frame once for each fake that has one"
     assert [(judged.inputs[0], times) for judged, times in fakes] == [
@@ -49,11 +58,17 @@ def test_each_fake_stands_beside_the_real_frame_of_its_time():
         (Carried(shift(x.frames, 2), 3), (2, 3)),
     ]
     with pytest.raises(TooShortError, match="^D_X finds no frame, or no whole window of frames, to judge.$"):
-        Discrimination(x.D, x.frames, (shift(x.frames, 9),), as_criterion("hinge")).requests(scope(4))
+        Discrimination(x.D(x.frames), (x.D(shift(x.frames, 9)),), as_criterion("hinge")).requests(scope(4))
 
 
 def test_windows_are_judged_where_they_are_whole():
-    term = Judgement(WINDOWED, (x.frames, x.P(x.past)), as_criterion("hinge"))
+    term = Judgement(
+        (
+            WINDOWED(x.frames),
+            WINDOWED(x.P(x.past)),
+        ),
+        as_criterion("hinge"),
+    )
     assert term.requests(scope(4)) == ((WINDOWED(x.frames), (1, 2, 3)), (WINDOWED(x.P(x.past)), (3,)))
     with pytest.raises(TooShortError, match="^W_X finds no frame, or no whole window of frames, to judge.$"):
         term.requests(scope(3))
@@ -89,7 +104,13 @@ def nothing_seen():
 
 
 def test_a_judgement_is_summed_over_frames_and_streams():
-    term = Judgement(x.D, (x.frames, x.past), record)
+    term = Judgement(
+        (
+            x.D(x.frames),
+            x.D(x.past),
+        ),
+        record,
+    )
     assert term.value([frames(1.0, 2.0, 4.0, batch=2), frames(10.0)], {}) == 7 + 10
     assert seen == [
         ("generator", (6, 1, 1, 2), [1.0, 1.0, 2.0, 2.0, 4.0, 4.0]),
@@ -97,9 +118,16 @@ def test_a_judgement_is_summed_over_frames_and_streams():
     ]
 
 
-def test_a_discriminator_s_term_is_half_of_real_and_fake():
-    term = Discrimination(x.D, x.frames, (x.past, x.past), record)
-    assert term.value([frames(1.0, 2.0, 2.0, batch=2), frames(10.0, 20.0, batch=2), frames(40.0, batch=2)], {}) == 37.5
+def test_a_discriminator_s_term_is_of_real_and_fake_and_weighs_half():
+    term = Discrimination(
+        x.D(x.frames),
+        (
+            x.D(x.past),
+            x.D(x.past),
+        ),
+        record,
+    )
+    assert term.value([frames(1.0, 2.0, 2.0, batch=2), frames(10.0, 20.0, batch=2), frames(40.0, batch=2)], {}) == 75
     assert seen == [
         ("real", (6, 1, 1, 2), [1.0, 1.0, 2.0, 2.0, 2.0, 2.0]),
         ("fake", (4, 1, 1, 2), [10.0, 10.0, 20.0, 20.0]),
@@ -161,7 +189,7 @@ def test_a_comparison_as_a_loss_writes_it():
     loss, stream, target = Mine(), x.G(y.frames), y.frames
     plain = loss.compare(stream, target)
     assert plain == Comparison(stream, target, as_distance("l1")) and (plain.phase, plain.name) == ("generators", None)
-    assert plain.domain == "y" and plain.weight is None and plain.streams == (stream, target)
+    assert plain.domain == "y" and plain.weight == 1 and plain.streams == (stream, target)
     assert Judging().compare(stream, target).distance == as_distance("l2")
     full = Judging().compare(stream, target, distance=("charbonnier", {"epsilon": 0.5}), phase="mine", name="own")
     assert full == Comparison(stream, target, as_distance(("charbonnier", {"epsilon": 0.5})), phase="mine", name="own")
@@ -169,14 +197,16 @@ def test_a_comparison_as_a_loss_writes_it():
 
 def test_judgements_as_a_loss_writes_them():
     streams = (x.past, reverse(x.past))
-    assert Mine().judge(x.D, *streams) == Judgement(x.D, streams, as_criterion("least_squares"))
-    assert Judging().judge(x.D, *streams, name="own") == Judgement(x.D, streams, as_criterion("hinge"), name="own")
+    assert Mine().judge(x.D, *streams) == Judgement(tuple(map(x.D, streams)), as_criterion("least_squares"))
+    assert Judging().judge(x.D, *streams, name="own") == Judgement(
+        tuple(map(x.D, streams)), as_criterion("hinge"), name="own"
+    )
     assert Mine().judge(x.D, *streams).streams == (x.D(x.past), x.D(reverse(x.past)))
     taught = Mine().discriminate(x.D, real=x.frames, fakes=list(streams))
-    assert taught == Discrimination(x.D, x.frames, streams, as_criterion("least_squares"), pool=0)
-    assert (taught.phase, taught.name, taught.weight, taught.domain) == ("discriminators", "discriminator", 1.0, "x")
+    assert taught == Discrimination(x.D(x.frames), tuple(map(x.D, streams)), as_criterion("least_squares"), pool=0)
+    assert (taught.phase, taught.name, taught.weight, taught.domain) == ("discriminators", "discriminator", 0.5, "x")
     pooled = Judging().discriminate(x.D, real=x.frames, fakes=list(streams), pool=7)
-    assert pooled == Discrimination(x.D, x.frames, streams, as_criterion("hinge"), pool=7)
+    assert pooled == Discrimination(x.D(x.frames), tuple(map(x.D, streams)), as_criterion("hinge"), pool=7)
 
 
 def test_a_penalty_as_a_loss_writes_it():

@@ -7,7 +7,7 @@ from helpers.models import build
 from torch import nn
 
 import vtrans
-from vtrans.algebra.expressions import Domain
+from vtrans.algebra.domains import Domain
 from vtrans.algebra.operators import noise
 from vtrans.losses import Loss
 

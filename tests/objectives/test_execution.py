@@ -6,9 +6,9 @@ from helpers.models import Frame, Judge, Predictor, clips, randomize
 from torch import nn
 
 from vtrans import Schedule
-from vtrans.algebra.expressions import Domain, frozen
-from vtrans.algebra.streams import Clip
+from vtrans.algebra.domains import Domain, frozen
 from vtrans.algebra.times import Reads
+from vtrans.algebra.views import Clip
 from vtrans.losses import Adversarial, Cycle, Loss
 from vtrans.objectives import execution as module
 from vtrans.objectives.execution import Execution

@@ -4,9 +4,10 @@ import pytest
 import torch
 from helpers.models import Frame, Judge, Predictor, build, clips
 
-from vtrans.algebra.expressions import Domain, frozen, join
-from vtrans.algebra.streams import Carried, Clip, Scope
+from vtrans.algebra.domains import Domain, frozen
+from vtrans.algebra.streams import Scope
 from vtrans.algebra.times import Reads
+from vtrans.algebra.views import Carried, Clip, join
 from vtrans.losses import R1, Adversarial, Cycle, Loss, Recurrent, parts
 from vtrans.losses.terms import TooShortError
 from vtrans.objectives.objective import objectives_of, pools_for, shortest_clip
@@ -70,7 +71,8 @@ def test_no_clip_serves_a_context_beyond_measure():
 def test_pools_have_seeds_of_their_own():
     made = list(objectives_of(PHASES, {"adversarial": Adversarial(pool=7)}).values())
     pools, again, other = (pools_for(made, NETWORKS, seed) for seed in (0, 0, 1))
-    states = [pool.generator.get_state() for pool in (pools["x"], again["x"], other["x"], pools["y"])]
+    chosen = (pools["x"], again["x"], other["x"], pools["y"])
+    states = [pool.generator.get_state() for pool in chosen]
     assert torch.equal(states[0], states[1])
     assert not torch.equal(states[0], states[2]) and not torch.equal(states[0], states[3])
     assert isinstance(made[1].terms[0].term.streams[1].inputs[0], Carried)
@@ -267,15 +269,17 @@ def test_phases_and_their_losses_are_known_by_name():
     assert [named.name for named in made["a"].terms] == ["cycle/x", "cycle/y"]
 
 
-def test_one_size_of_history_for_a_domain():
+def test_a_history_for_each_term():
     losses = {"one": Adversarial(pool=3), "two": Adversarial(pool=4)}
-    with pytest.raises(ValueError, match="^pool: expected one size for all losses of a domain, got 3 and 4.$"):
-        pools_for(objectives_of(PHASES, losses).values(), NETWORKS, 0)
-    losses["two"].pool = 3
     pools = pools_for(objectives_of(PHASES, losses).values(), NETWORKS, 0)
-    assert {domain: pool.size for domain, pool in pools.items()} == {"y": 3, "x": 3}
+    assert {name: pool.size for name, pool in pools.items()} == {
+        "one/discriminator/y": 3,
+        "one/discriminator/x": 3,
+        "two/discriminator/y": 4,
+        "two/discriminator/x": 4,
+    }
     losses["two"].pool = 0
-    assert set(pools_for(objectives_of(PHASES, losses).values(), NETWORKS, 0)) == {"x", "y"}
+    assert len(pools_for(objectives_of(PHASES, losses).values(), NETWORKS, 0)) == 2
     assert pools_for(objectives_of(PHASES, {"two": losses["two"]}).values(), NETWORKS, 0) == {}
     with pytest.raises(ValueError, match="^pool: expected 0 where D_Y looks at windows of frames, got 3"):
         pools_for(objectives_of(PHASES, losses).values(), {**NETWORKS, "D_Y": Judge(2)}, 0)

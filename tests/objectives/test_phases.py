@@ -3,8 +3,11 @@
 import pytest
 from torch import nn
 
+import vtrans
 from vtrans.losses import R1, Adversarial, AdversarialPrediction, Cycle, Loss, Recurrent, Recycle
+from vtrans.objectives.objective import objectives_of
 from vtrans.objectives.phases import Phase, phases_for, unheld_terms
+from vtrans.objectives.terms import named_terms
 
 LOSSES = {"adversarial": Adversarial(), "mine": Cycle(), "recurrent": Recurrent(), "recycle": Recycle()}
 NETWORKS = {f"{role}_{letter}": nn.Identity() for role in "GPD" for letter in "XY"}
@@ -76,19 +79,34 @@ def test_malformed_phases_are_refused(arguments, message):
 
 
 def published(losses, *, networks=NETWORKS, given=None, warm_up=0, frozen_predictors=False):
-    return phases_for(given, losses, networks, warm_up, frozen_predictors)
+    return phases_for(given, named_terms(losses), networks, warm_up, frozen_predictors)
 
 
 def test_the_published_phases():
     assert published(LOSSES) == [Phase("generators", ("G", "P")), Phase("discriminators", ("D",))]
-    assert published({"cycle": Cycle()}) == [Phase("generators", ("G", "P"))], "no discriminator is taught"
+    assert published({"cycle": Cycle()}) == [Phase("generators", ("G",))], "no discriminator is taught, no predictor"
     assert published({**LOSSES, "r1": R1()}) == [
         Phase("generators", ("G", "P")),
         Phase("discriminators", ("D",)),
         Phase("penalties", ("D",)),
     ]
-    encoded = {"G_X": nn.Identity(), "E_X": nn.Identity(), "D_X": nn.Identity(), "E_Y": nn.Identity()}
-    assert published({"cycle": Cycle()}, networks=encoded) == [Phase("generators", ("G", "E"))]
+    assert published({"encoded": Encoded()}) == [Phase("generators", ("E",)), Phase("discriminators", ("D2",))]
+
+
+class Encoded(Loss):
+    """Has a discriminator of its own, and a network that stands frozen wherever it is."""
+
+    def terms(self, x, y):
+        code = x.E(vtrans.frozen(x.Phi)(x.frames))
+        yield self.judge(x.D2, code)
+        yield self.discriminate(x.D2, real=y.frames, fakes=[code])
+
+
+def test_a_phase_does_not_train_its_judge():
+    with pytest.raises(
+        ValueError, match=r"phase 'generators': expected networks besides D2_X, which judges there, got"
+    ):
+        objectives_of([Phase("generators", ("E", "D2"))], {"encoded": Encoded()})
 
 
 def test_a_warm_up_is_for_predictors_on_real_streams():
@@ -159,9 +177,9 @@ def test_phases_that_cannot_be_are_refused(arguments, message):
 
 def test_terms_that_no_phase_holds_are_told():
     phases = [Phase("generators", ("G",), losses=("mine", "adversarial")), Phase("other", ("D",), terms="penalties")]
-    assert unheld_terms({**LOSSES, "r1": R1()}, phases) == [
+    assert unheld_terms(named_terms({**LOSSES, "r1": R1()}), phases) == [
         "adversarial: its terms for the phase 'discriminators' take no part, since no phase holds them.",
         "recurrent: its terms for the phase 'generators' take no part, since no phase holds them.",
         "recycle: its terms for the phase 'generators' take no part, since no phase holds them.",
     ]
-    assert unheld_terms(LOSSES, published(LOSSES)) == []
+    assert unheld_terms(named_terms(LOSSES), published(LOSSES)) == []

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from vtrans.algebra.expressions import Domain
-from vtrans.objectives.objective import LossReport, StepReport
+from vtrans.algebra.domains import Domain
+from vtrans.objectives.reports import LossReport, StepReport
 
 x = Domain("x")
 

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from vtrans.algebra.expressions import Domain
-from vtrans.algebra.operators import between, noise, reverse
-from vtrans.algebra.streams import Clip, Scope, View
+from vtrans.algebra.domains import Domain
+from vtrans.algebra.operators import between, noise
+from vtrans.algebra.streams import Scope, View
 from vtrans.algebra.times import Reads
+from vtrans.algebra.views import Clip, reverse
 from vtrans.losses import Adversarial, Cycle
 from vtrans.planning.planner import Demand, plan
 

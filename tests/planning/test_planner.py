@@ -24,11 +24,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 import vtrans
-from vtrans.algebra.expressions import Domain, frozen, join, networks_in
+from vtrans.algebra.domains import Domain, frozen, networks_in
 from vtrans.algebra.meaning import evaluate
-from vtrans.algebra.operators import detach, noise, reverse, shift
+from vtrans.algebra.operators import detach, noise
 from vtrans.algebra.streams import Scope, Stream
 from vtrans.algebra.times import Reads
+from vtrans.algebra.views import join, reverse, shift
 from vtrans.planning.planner import Demand, plan
 
 DOMAINS = {"x": Domain("x"), "y": Domain("y")}
@@ -62,13 +63,13 @@ def applied(operator, domain, a, b):
     if operator == "blend":
         return Blend(0.25, inputs=(a, b))
     role = operator.rpartition(" ")[2]
-    network = domain.network("M" if role == "pair" else role)
+    network = (DOMAINS[a.domain] if role == "P" else domain).network("M" if role == "pair" else role)
     network = frozen(network) if operator.startswith("frozen") else network
     return network(a, b) if role == "pair" else network(a)
 
 
 def past(stream):
-    from vtrans.algebra.streams import Past
+    from vtrans.algebra.views import Past
 
     return Past(stream)
 
@@ -334,14 +335,15 @@ def test_a_plan_runs_in_one_graph():
     x, y = (clip.float().transpose(0, 1).contiguous() for clip in clips(3))
     nets = model.networks_by_name
     made = model.plan("generators", length=3)
-    leaves = {DOMAINS["x"].frames: x, DOMAINS["y"].frames: y}
+    given = {DOMAINS["x"].frames: x, DOMAINS["y"].frames: y}
+    leaves = [given[leaf] for leaf in made.leaves]
 
-    def objective(x, y):
-        frames = made.run({DOMAINS["x"].frames: x, DOMAINS["y"].frames: y}, nets)
+    def objective(*leaves):
+        frames = made.run_on(leaves, nets)
         return sum(f.square().mean() for f in frames)
 
     compiled = torch.compile(objective, backend="eager", fullgraph=True)
-    torch.testing.assert_close(compiled(x, y), objective(*leaves.values()))
+    torch.testing.assert_close(compiled(*leaves), objective(*leaves))
 
 
 class Mixed(nn.Module):
@@ -408,7 +410,8 @@ def test_a_draw_is_one_however_gradients_reach_it():
 def test_an_operator_that_runs_a_method_of_a_network_is_one_of_its_runs():
     from dataclasses import dataclass
 
-    from vtrans.algebra.expressions import Network, Operation, networks_in
+    from vtrans.algebra.domains import networks_in
+    from vtrans.algebra.streams import Network, Operation
 
     class Encoder(nn.Module):
         def __init__(self):

@@ -8,7 +8,7 @@ from helpers.runs import SETTINGS
 
 from vtrans.data import batches
 from vtrans.objectives.guard import NonFiniteError
-from vtrans.objectives.objective import StepReport
+from vtrans.objectives.reports import StepReport
 from vtrans.training import prepare, training_steps
 
 

@@ -11,7 +11,7 @@ from vtrans.evaluation import EvaluationData, evaluate, metrics
 from vtrans.evaluation.evaluate import choose
 from vtrans.files import replace_text
 from vtrans.model import TranslationModel
-from vtrans.objectives.objective import StepReport
+from vtrans.objectives.reports import StepReport
 from vtrans.training.averages import averaged
 from vtrans.training.callbacks import Callback, Run
 

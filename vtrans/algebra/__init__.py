@@ -1,10 +1,11 @@
 """The notation as data: streams of frames, networks applied to them, operators, and what they plainly mean."""
 
-from vtrans.algebra.expressions import Domain, Network, Operation, frozen, join
+from vtrans.algebra.domains import Domain, frozen, network
 from vtrans.algebra.meaning import evaluate
-from vtrans.algebra.operators import between, detach, noise, reverse, shift, unroll
-from vtrans.algebra.streams import Clip, Scope, Stream
+from vtrans.algebra.operators import between, concat, detach, noise, operator
+from vtrans.algebra.streams import Network, Operation, Scope, Stream
 from vtrans.algebra.times import Reads
+from vtrans.algebra.views import Clip, earlier, hold, join, recur, reverse, shift, unroll
 
 __all__ = [
     "Clip",
@@ -15,11 +16,17 @@ __all__ = [
     "Scope",
     "Stream",
     "between",
+    "concat",
     "detach",
+    "earlier",
     "evaluate",
     "frozen",
+    "hold",
     "join",
+    "network",
     "noise",
+    "operator",
+    "recur",
     "reverse",
     "shift",
     "unroll",

@@ -1,16 +1,19 @@
-"""Operators on streams beside the networks; each is a small class, and a new one needs no change elsewhere."""
+"""Operators on streams beside the networks: a plain function is one, or a small class; nothing else has to change."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import ClassVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from inspect import signature
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from vtrans.algebra.expressions import Network, Networks, Operation, as_stream
-from vtrans.algebra.streams import Join, Scope, Stream, View
-from vtrans.errors import refusal
+from vtrans.algebra.streams import Networks, Operation, Stream, as_stream
+from vtrans.algebra.values import Value
+from vtrans.errors import refusal, unknown
 
 
 @dataclass(frozen=True)
@@ -24,17 +27,37 @@ class Detach(Operation):
         return frames[0].detach()
 
 
+def _normal(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    return torch.randn(shape, dtype=like.dtype, device=like.device)
+
+
+def _uniform(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    return torch.rand(shape, dtype=like.dtype, device=like.device)
+
+
+LAWS: dict[str, Callable[[tuple[int, ...], Tensor], Tensor]] = {"normal": _normal, "uniform": _uniform}
+"""What may be drawn: numbers of a shape, on the device and in the precision of a tensor."""
+
+
 @dataclass(frozen=True)
 class Draw(Operation):
-    """Standard Gaussian noise in the shape of a frame; a draw has a name, and two of one name are one."""
+    """Random numbers of a shape, or of that of its input's frames; two draws of one name are one."""
 
     name: str
+    shape: tuple[int, ...] | None = None
+    law: str = "normal"
+    of: str = ""
     is_random: ClassVar[bool] = True
     reads_values: ClassVar[bool] = True
     cuts_gradient: ClassVar[bool] = True
 
+    @property
+    def domain(self) -> str:
+        return self.of or self.inputs[0].domain
+
     def run(self, networks: Networks, *frames: Tensor) -> Tensor:
-        return torch.randn_like(frames[0])
+        shape = frames[0].shape if self.shape is None else (frames[0].shape[0], *self.shape)
+        return LAWS[self.law](tuple(shape), frames[0])
 
 
 @dataclass(frozen=True)
@@ -62,34 +85,6 @@ class Between(Operation):
         return share * a + (1 - share) * b
 
 
-@dataclass(frozen=True)
-class Reverse(View):
-    """The stream backwards in time, over the same times."""
-
-    stream: Stream
-
-    def times(self, scope: Scope) -> tuple[int, ...]:
-        return scope.times(self.stream)
-
-    def at(self, t: int, scope: Scope) -> tuple[Stream, int]:
-        times = scope.times(self.stream)
-        return self.stream, times[-1 - times.index(t)]
-
-
-@dataclass(frozen=True)
-class Shift(View):
-    """The stream later by some times: at time t it has the frame of t − ``by``."""
-
-    stream: Stream
-    by: int
-
-    def times(self, scope: Scope) -> tuple[int, ...]:
-        return tuple(t + self.by for t in scope.times(self.stream))
-
-    def at(self, t: int, scope: Scope) -> tuple[Stream, int]:
-        return self.stream, t - self.by
-
-
 def detach(stream: Stream) -> Stream:
     """The stream with no gradient flowing through."""
     return Detach(inputs=(as_stream("detach(…)", stream),))
@@ -108,44 +103,83 @@ def between(a: Stream, b: Stream, name: str) -> Stream:
     return Between(name, inputs=(as_stream("between(…)", a), as_stream("between(…)", b)))
 
 
-def reverse(stream: Stream) -> Stream:
-    """The stream backwards in time, over its own times: at the first it has the last frame.
-
-    What is predicted from ``reverse(x.frames)`` lies on the reversed axis, and is compared with ``reverse(x.frames)``.
-    """
-    return Reverse(as_stream("reverse(…)", stream))
-
-
-def shift(stream: Stream, by: int) -> Stream:
-    """The stream later by ``by`` times, so that a frame can stand beside an earlier one of another stream."""
-    if isinstance(by, bool) or not isinstance(by, int):
-        raise TypeError(refusal("by", allowed="a whole number of times", got=repr(by)))
-    return Shift(as_stream("shift(…)", stream), by)
-
-
 @dataclass(frozen=True)
-class Unroll(View):
-    """A stream with further frames, each predicted from the ones before it, predictions included."""
+class Function(Operation):
+    """A plain function of batches as an operator, with its options; see :func:`operator`."""
 
-    predictor: Network
-    source: Stream
-    steps: int
-    stream: Stream = field(compare=False, repr=False)
+    function: Callable[..., Value]
+    options: tuple[tuple[str, Any], ...] = ()
+    written: tuple[str, str] = ("", "")
 
-    def times(self, scope: Scope) -> tuple[int, ...]:
-        return scope.times(self.stream)
+    @property
+    def symbol(self) -> str:  # type: ignore[override]
+        return self.written[0]
 
-    def at(self, t: int, scope: Scope) -> tuple[Stream, int]:
-        return self.stream, t
+    @property
+    def latex(self) -> str:  # type: ignore[override]
+        return self.written[1]
+
+    @property
+    def word(self) -> str:
+        return self.function.__name__
+
+    def run(self, networks: Networks, *frames: Any) -> Value:  # noqa: ANN401
+        return self.function(*frames, **dict(self.options))
 
 
-def unroll(predictor: Network, stream: Stream, steps: int) -> Stream:
-    """The stream with ``steps`` further frames, each predicted from the ones before it, predictions included."""
-    if not isinstance(predictor, Network):
-        raise TypeError(refusal("predictor", allowed="a network such as y.P", got=type(predictor).__name__))
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
-        raise ValueError(refusal("steps", allowed="a whole number of frames, 0 for none", got=repr(steps)))
-    source = longer = as_stream("unroll(…)", stream)
-    for _ in range(steps):
-        longer = Join(longer, predictor(longer))
-    return Unroll(predictor, source, steps, longer)
+def operator(symbol: str = "", latex: str = "") -> Callable[[Callable[..., Any]], Callable[..., Stream]]:
+    """Makes an operator on streams of a plain function of batches.
+
+    Args:
+        symbol: How equations write it, with ``#1``, ``#2`` … for its inputs; by default by the function's name.
+        latex: The same in LaTeX; by default as in text.
+
+    Returns:
+        The decorator. The operator takes as many streams as the function takes batches ``(batch, …)`` by position, and
+        the function's keyword arguments as parameters.
+
+    Raises:
+        ValueError: The function is a lambda or made within ``terms``: it would be another one each time.
+
+    Example:
+        >>> from vtrans.algebra import Clip
+        >>> @operator("|#1|")
+        ... def size(frames, *, power=1):
+        ...     return frames.abs() ** power
+        >>> size(Clip("x"), power=2).domain
+        'x'
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Stream]:
+        if function.__name__ == "<lambda>" or ".terms.<locals>" in function.__qualname__:
+            raise ValueError(
+                refusal(
+                    "operator",
+                    allowed="a function that is written once, outside of terms",
+                    got=function.__qualname__,
+                    why="A function made anew each time is never the same one, so that nothing would be shared",
+                    fix="Write it with def at the top of the module",
+                )
+            )
+        parameters = signature(function).parameters.values()
+        options = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+
+        @wraps(function)
+        def make(*streams: Stream, **given: Any) -> Stream:  # noqa: ANN401
+            if not streams:
+                raise TypeError(refusal(f"{function.__name__}(…)", allowed="streams such as x.frames", got="none"))
+            for option in given:
+                if option not in options:
+                    raise TypeError(unknown(f"parameter of {function.__name__}:", option, options))
+            inputs = tuple(as_stream(f"{function.__name__}(…)", stream) for stream in streams)
+            return Function(function, tuple(sorted(given.items())), (symbol, latex or symbol), inputs=inputs)
+
+        return make
+
+    return decorate
+
+
+@operator("[#1, #2]")
+def concat(*frames: Tensor) -> Tensor:
+    """Frames with their channels one after the other."""
+    return torch.cat(frames, dim=1)

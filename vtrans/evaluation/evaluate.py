@@ -104,7 +104,7 @@ def choose(
         raise ValueError(refusal("metrics", allowed="at least one metric", got="none"))
     chosen: dict[str, dict[str, Metric]] = {}
     left_out: dict[str, str] = {}
-    for direction in ("y", "x") if to == "both" else (to,):
+    for direction in [name for name in ("y", "x") if name in model.targets] if to == "both" else [to]:
         _check(model, data, direction)
         there = given(model, data, direction, features)
         chosen[direction] = {}

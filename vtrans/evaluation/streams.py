@@ -49,8 +49,12 @@ def given(model: TranslationModel, data: EvaluationData, to: str, features: Feat
         missing["features"] = "there is no feature network (features names one)"
     if start not in data.motion and side < LEAST:
         missing["motion"] = f"frames are too small to estimate flow, below {LEAST}x{LEAST} pixels"
+    if start not in model.targets:
+        missing |= dict.fromkeys(("back", "recycled"), f"nothing is translated into {start.upper()}")
     for stream, predictor in _predictors(start).items():
         past = _past(model, predictor) or 1
+        if stream in missing:
+            continue
         if predictor not in model.networks:
             missing[stream] = f"the model has no {predictor}"
         elif longest <= past:
@@ -140,7 +144,7 @@ def translated(
             made = {name: frames_to_tensor(frames) for name, frames in levels.items()}
             output = model.translate(made["source"].to(device), to=to, batch=batch)
             made["output"] = frames_to_tensor(tensor_to_frames(output.cpu())) if rounded else output.cpu()
-            if "back" in needs:
+            if "back" in needs and start in model.targets:
                 made["back"] = model.translate(output, to=start, batch=batch).cpu()
             made |= predictions.of(levels["source"])
             begin, position = max(0, position - 1), position + len(items)

@@ -3,9 +3,11 @@
 import torch
 from torch import Tensor
 
-from vtrans.algebra.expressions import Domain
-from vtrans.algebra.streams import Clip, Scope, Stream
+from vtrans.algebra.domains import Domain
+from vtrans.algebra.streams import Scope, Stream
 from vtrans.algebra.times import Reads
+from vtrans.algebra.values import Value
+from vtrans.algebra.views import Clip, Ticks
 from vtrans.model import TranslationModel
 from vtrans.networks.modes import evaluating
 from vtrans.planning.planner import Demand, plan
@@ -32,7 +34,7 @@ def recycled(model: TranslationModel, clip: Tensor, domain: str) -> tuple[str, i
         >>> label, first, frames.shape
         ('G_X(G_Y(x))', 0, torch.Size([3, 3, 16, 16]))
     """
-    here, there = Domain(domain), Domain("y" if domain == "x" else "x")
+    here, there = (Domain(name, model.translation) for name in (domain, "y" if domain == "x" else "x"))
     predictor = there.P.name
     stream: Stream
     if predictor in model.networks:
@@ -72,7 +74,8 @@ def _computed(model: TranslationModel, stream: Stream, clip: Tensor, domain: str
     scope = Scope({Clip(domain): len(clip)}, {name: Reads.of(network) for name, network in networks.items()})
     times = stream.times(scope)
     with evaluating(*networks.values()):
-        (frames,) = plan([Demand(stream, times, value_only=True)], scope).run({Clip(domain): clip[:, None]}, networks)
+        leaves: dict[Stream, Value] = {Clip(domain): clip[:, None], Ticks(): clip.new_empty(len(clip), 1, 0)}
+        (frames,) = plan([Demand(stream, times, value_only=True)], scope).run(leaves, networks)
     result = torch.zeros_like(clip)
     result[list(times)] = frames[:, 0]
     return times[0], result

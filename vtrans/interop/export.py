@@ -144,12 +144,14 @@ def export_generator(
     """
     target = Path(path)
     check_target(target, overwrite=overwrite)
-    if to not in ("x", "y"):
-        raise ValueError(refusal("to", allowed="'x' or 'y'", got=repr(to)))
-    name = f"G_{to.upper()}"
+    names, source = model.translating(to), model.source_of(to)
+    if len(names) != 1 or source is None:
+        got = f"a translation by {', '.join(names)}"
+        raise ValueError(refusal("to", allowed="a translation by one network, frame by frame", got=got))
+    (name,) = names
     generator = copy.deepcopy(model.networks[name]).cpu().float().eval().requires_grad_(False)
     sizes = _sizes(name, generator, size)
-    channels = model.channels["y" if to == "x" else "x"]
+    channels = model.channels[source]
     expected = [_reference(name, generator, channels, shape, sizes) for shape in sizes.samples()]
     metadata = _metadata(model, to, sizes)
     with _quiet():

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vtrans.algebra.expressions import Domain, join
+from vtrans.algebra.domains import Domain
 from vtrans.algebra.streams import Stream
+from vtrans.algebra.views import join
 from vtrans.errors import refusal
 from vtrans.losses.base import Loss
 from vtrans.losses.criteria import CriterionLike

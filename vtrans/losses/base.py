@@ -6,7 +6,7 @@ import inspect
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -14,17 +14,20 @@ import torch
 from torch import Tensor, nn
 
 from vtrans import registry
-from vtrans.algebra.expressions import Domain, Network, as_stream
+from vtrans.algebra.domains import Domain, Translation
 from vtrans.algebra.meaning import Draws, evaluate
-from vtrans.algebra.streams import Clip, Scope, Stream
+from vtrans.algebra.streams import Apply, Network, Scope, Stream, as_stream
 from vtrans.algebra.times import Reads
+from vtrans.algebra.views import Clip
 from vtrans.errors import refusal
+from vtrans.functional.adversarial import Role
 from vtrans.losses.criteria import as_criterion
 from vtrans.losses.distances import DistanceLike, as_distance
-from vtrans.losses.terms import Comparison, Discrimination, Judgement, Penalty, Term
+from vtrans.losses.terms import Comparison, Cost, Discrimination, Judgement, Over, Penalty, Term
 from vtrans.losses.weights import Weight, check_weight, weight_at, weight_data
 
-X, Y = Domain("x"), Domain("y")
+BOTH = (("x", "y"), ("y", "x"))
+"""The directions of a recipe that says nothing else."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -119,7 +122,7 @@ class Loss(ABC):
 
     @abstractmethod
     def terms(self, x: Domain, y: Domain) -> Iterator[Term]:
-        """Yields the terms of one direction; called again with the domains exchanged for the other."""
+        """Yields the terms of one direction; called again for every other. Of one domain, if it takes ``x`` alone."""
 
     def source(self, domain: Domain) -> Stream:
         """The frames that the option ``frames`` names: the clip, or its past."""
@@ -133,6 +136,8 @@ class Loss(ABC):
         distance: DistanceLike | None = None,
         phase: str = "generators",
         name: str | None = None,
+        weight: float = 1.0,
+        over: Over = "mean",
     ) -> Comparison:
         """A term: two streams, which a distance compares at the times both have.
 
@@ -142,28 +147,108 @@ class Loss(ABC):
             distance: A name, a (name, options) pair or a function; by default the loss's own option, or L1.
             phase: The phase the term belongs to.
             name: What to report the term as, where a loss has several; by default the loss's name.
+            weight: By how much it counts beside the loss's own weight.
+            over: What is taken over the tensors of frames that are several, ``"mean"`` or ``"sum"``.
         """
         chosen: DistanceLike = distance if distance is not None else getattr(self, "distance", "l1")
         stream, target = as_stream("compare(…)", stream), as_stream("compare(…)", target)
-        return Comparison(stream, target, as_distance(chosen), phase=phase, name=name)
+        return Comparison(stream, target, as_distance(chosen), phase=phase, name=name, weight=weight, over=over)
 
-    def judge(self, network: Network, *streams: Stream, name: str | None = None) -> Judgement:
-        """A term: streams that are to pass as real before a discriminator."""
-        if not streams:
+    def cost(
+        self,
+        stream: Stream,
+        *,
+        phase: str = "generators",
+        name: str | None = None,
+        weight: float = 1.0,
+        over: Over = "mean",
+    ) -> Cost:
+        """A term: a stream of costs, such as a divergence or a cross entropy, averaged and summed over times.
+
+        Args:
+            stream: The costs, computed by an operator or a network.
+            phase: The phase the term belongs to.
+            name: What to report the term as; by default the loss's name.
+            weight: By how much it counts beside the loss's own weight.
+            over: What is taken over the tensors of costs that are several, ``"mean"`` or ``"sum"``.
+        """
+        return Cost(as_stream("cost(…)", stream), phase=phase, name=name, weight=weight, over=over)
+
+    def judge(
+        self,
+        judge: Network | Stream,
+        *streams: Stream,
+        phase: str = "generators",
+        name: str | None = None,
+        weight: float = 1.0,
+        over: Over = "mean",
+    ) -> Judgement:
+        """A term: streams that are to pass as real before a discriminator.
+
+        Args:
+            judge: The discriminator, followed by the streams; or what it says of each, as ``y.D(x.frames, fake)``.
+            streams: The streams, or further judgements.
+            phase: The phase the term belongs to.
+            name: What to report the term as; by default the loss's name.
+            weight: By how much it counts beside the loss's own weight.
+            over: What is taken over the tensors of a judgement of several, as of several scales.
+        """
+        if isinstance(judge, Network) and not streams:
             raise TypeError(refusal("judge(…)", allowed="streams to judge", got="none"))
-        return Judgement(network, streams, as_criterion(getattr(self, "criterion", "least_squares")), name=name)
+        judged = [judge(stream) for stream in streams] if isinstance(judge, Network) else [judge, *streams]
+        return Judgement(
+            _judgements("judge(…)", *judged), self._criterion, phase=phase, name=name, weight=weight, over=over
+        )
 
-    def discriminate(self, network: Network, *, real: Stream, fakes: list[Stream], pool: int = 0) -> Discrimination:
+    def discriminate(
+        self,
+        network: Network | None = None,
+        *,
+        real: Stream,
+        fakes: Sequence[Stream],
+        pool: int = 0,
+        phase: str = "discriminators",
+        name: str = "discriminator",
+        weight: float = 0.5,
+        over: Over = "mean",
+        pairs: bool = True,
+        anew: bool = False,
+    ) -> Discrimination:
         """A term: a discriminator learns real frames from fake ones.
 
         Args:
-            network: The discriminator.
-            real: Real frames; each fake is paired with the one of its time.
-            fakes: Streams of fake frames, judged in this order.
+            network: The discriminator; not needed where ``real`` and ``fakes`` are judgements, as ``y.D(y.frames)``.
+            real: Real frames, or what the discriminator says of them.
+            fakes: Streams of fake frames, judged in this order, or what it says of them.
             pool: Size of the history of fakes in images, 0 for none.
+            phase: The phase the term belongs to.
+            name: What to report the term as.
+            weight: By how much it counts, whatever the loss's own: ½ as Recycle-GAN was published; many do not halve.
+            over: What is taken over the tensors of a judgement of several, as of several scales.
+            pairs: Whether each fake is paired with the real frame of its time; else all real frames count, each once.
+            anew: Whether fakes are computed for this phase, with fresh draws; else they are those of before the update.
         """
-        criterion = as_criterion(getattr(self, "criterion", "least_squares"))
-        return Discrimination(network, real, tuple(fakes), criterion, pool=pool)
+        if network is not None:
+            real, fakes = network(real), [network(fake) for fake in fakes]
+        if not fakes:
+            raise TypeError(refusal("fakes", allowed="streams of fake frames", got="none"))
+        (judged,) = _judgements("real", real)
+        return Discrimination(
+            judged,
+            _judgements("fakes", *fakes),
+            self._criterion,
+            phase=phase,
+            name=name,
+            weight=weight,
+            over=over,
+            pool=pool,
+            pairs=pairs,
+            anew=anew,
+        )
+
+    @property
+    def _criterion(self) -> Callable[[Tensor, Role], Tensor]:
+        return as_criterion(getattr(self, "criterion", "least_squares"))
 
     def penalize(
         self,
@@ -187,10 +272,34 @@ class Loss(ABC):
         """
         return Penalty(network, stream, function, phase=phase, symbol=symbol, latex=latex)
 
-    def directions(self) -> Iterator[Term]:
-        """The terms of both directions."""
-        for x, y in ((X, Y), (Y, X)):
-            terms: object = self.terms(x, y)
+    @property
+    def domains_taken(self) -> int:
+        """How many domains :meth:`terms` takes: 1, each on its own, or 2, a direction."""
+        return len(inspect.signature(self.terms).parameters)
+
+    def directions(
+        self, directions: Sequence[tuple[str, ...]] = BOTH, translation: Translation | None = None
+    ) -> Iterator[Term]:
+        """The terms of all directions, or of all domains where :meth:`terms` takes one; equal terms count once.
+
+        Args:
+            directions: Pairs of domains, translated from and into; or single domains.
+            translation: What ``y.G(s)`` means; None for the network G.
+        """
+        taken = self.domains_taken
+        pairs = directions if taken > 1 else dict.fromkeys((name,) for pair in directions for name in pair)
+        found: dict[Term, None] = {}
+        for pair in pairs:
+            if len(pair) != taken:
+                raise ValueError(
+                    refusal(
+                        f"{type(self).__name__}.terms",
+                        allowed=f"arguments for {' → '.join(pair)}: one a domain",
+                        got=f"{taken} domains",
+                        fix="Write terms(self, x) for a loss of single domains",
+                    )
+                )
+            terms: object = self.terms(*(Domain(name, translation) for name in pair))
             for term in terms if isinstance(terms, Iterable) else [None]:
                 if not isinstance(term, Term):
                     raise TypeError(
@@ -200,11 +309,12 @@ class Loss(ABC):
                             got=type(terms if term is None else term).__name__,
                         )
                     )
-                yield term
+                found.setdefault(term)
+        yield from found
 
     def weight_of(self, term: Term, step: int) -> float:
         """The number by which a term of this loss counts at a step."""
-        return term.weight if term.weight is not None else weight_at(self.weight, step, term.domain)
+        return term.weight * weight_at(self.weight, step, term.domain) if term.by_loss else term.weight
 
     def __call__(self, x: Tensor, y: Tensor, networks: Mapping[str, nn.Module], *, step: int = 0) -> dict[str, Tensor]:
         """Computes the loss by itself, plainly: one network call a frame.
@@ -252,3 +362,12 @@ def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {key: _plain(part) for key, part in value.items()}
     return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _judgements(argument: str, *judged: object) -> tuple[Apply, ...]:
+    """What a discriminator says of streams; anything else is refused."""
+    for stream in judged:
+        if not isinstance(stream, Apply):
+            allowed = "what a discriminator says of frames, such as y.D(y.frames)"
+            raise TypeError(refusal(argument, allowed=allowed, got=type(stream).__name__))
+    return tuple(stream for stream in judged if isinstance(stream, Apply))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from vtrans.algebra.values import Value
 from vtrans.functional.adversarial import Role
 from vtrans.functional.kernels import Part, enabled, judged, weighted_sums
 from vtrans.losses.criteria import Hinge, LeastSquares
@@ -15,7 +16,7 @@ _CRITERIA: dict[type, str] = {LeastSquares: "least_squares", Hinge: "hinge"}
 
 
 def weigh(
-    terms: Sequence[Term], given: Sequence[Sequence[Tensor]], weights: Tensor, value: Callable[[int], Tensor]
+    terms: Sequence[Term], given: Sequence[Sequence[Value]], weights: Tensor, value: Callable[[int], Tensor]
 ) -> Tensor:
     """The weighted terms; with ``kernels.enable("triton")`` those that a kernel knows in one launch.
 
@@ -41,7 +42,7 @@ def weigh(
     return torch.stack([values[i] * weights[i] if i in values else sums[i] for i in every])
 
 
-def parts_of(term: Term, frames: Sequence[Tensor], index: int) -> list[Part]:
+def parts_of(term: Term, frames: Sequence[Value], index: int) -> list[Part]:
     """The parts that add up to a term's value; none if no kernel knows it.
 
     Args:
@@ -51,18 +52,20 @@ def parts_of(term: Term, frames: Sequence[Tensor], index: int) -> list[Part]:
 
     Example:
         >>> import torch
-        >>> from vtrans.algebra.streams import Clip
+        >>> from vtrans.algebra.views import Clip
         >>> term = Comparison(Clip("x"), Clip("x"), L1())
         >>> [part.kind for part in parts_of(term, torch.zeros(2, 3, 1, 3, 4, 4).unbind(), 0)]
         ['l1']
     """
+    if not all(isinstance(frame, Tensor) for frame in frames):
+        return []
     if isinstance(term, Comparison):
         return _compared(term, frames[0], frames[1], index)
     if isinstance(term, Judgement):
-        return _judged(term.criterion, [(logits, "generator", 1.0) for logits in frames], index)
+        return _judged(term.criterion, [(logits, "generator") for logits in frames], index)
     if isinstance(term, Discrimination):
         real, *fakes = frames
-        return _judged(term.criterion, [(real, "real", 0.5), *((fake, "fake", 0.5) for fake in fakes)], index)
+        return _judged(term.criterion, [(real, "real"), *((fake, "fake") for fake in fakes)], index)
     return []
 
 
@@ -79,8 +82,8 @@ def _compared(term: Comparison, a: Tensor, b: Tensor, index: int) -> list[Part]:
     return []
 
 
-def _judged(criterion: object, logits: Sequence[tuple[Tensor, Role, float]], index: int) -> list[Part]:
+def _judged(criterion: object, logits: Sequence[tuple[Tensor, Role]], index: int) -> list[Part]:
     name = _CRITERIA.get(type(criterion))
     if name is None:
         return []
-    return [judged(name, of, role, index, count * len(of)) for of, role, count in logits]
+    return [judged(name, of, role, index, len(of)) for of, role in logits]

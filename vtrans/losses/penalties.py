@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from vtrans import functional
-from vtrans.algebra.expressions import Domain
+from vtrans.algebra.domains import Domain
 from vtrans.algebra.operators import between
-from vtrans.algebra.streams import Carried
+from vtrans.algebra.views import Carried
 from vtrans.losses.base import Loss
 from vtrans.losses.terms import Term
 from vtrans.losses.weights import Weight

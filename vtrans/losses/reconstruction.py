@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from vtrans.algebra.expressions import Domain, frozen
+from vtrans.algebra.domains import Domain, frozen
 from vtrans.losses.base import Loss
 from vtrans.losses.distances import DistanceLike
 from vtrans.losses.terms import Term

@@ -68,6 +68,10 @@ def weight_at(weight: Weight, step: int, domain: str) -> float:
     if isinstance(weight, Mapping):
         if "points" in weight:
             return Schedule(weight["points"])(step)
+        if domain not in weight:
+            raise ValueError(
+                refusal("weight", allowed=f"one for each of {', '.join(weight)}", got=f"a term of {domain}")
+            )
         return weight_at(weight[domain], step, domain)
     if callable(weight):
         return float(weight(step))
@@ -80,7 +84,7 @@ def check_weight(weight: object, argument: str = "weight") -> None:
         if set(weight) == {"points"}:
             check_weight(Schedule(weight["points"]), argument)
             return
-        if set(weight) == {"x", "y"}:
+        if len(weight) > 1 and "points" not in weight and all(isinstance(name, str) for name in weight):
             for domain, part in weight.items():
                 check_weight(part, f"{argument}[{domain!r}]")
             return

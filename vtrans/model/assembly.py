@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import warnings
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import torch
 from torch import nn
 
 from vtrans import registry
-from vtrans.algebra.expressions import networks_in, role_of
+from vtrans.algebra.domains import role_of
 from vtrans.errors import refusal, unknown
 from vtrans.losses import Loss
+from vtrans.model.making import Parts, make_networks, part_data
 from vtrans.objectives.objective import objectives_of, shortest_clip
 from vtrans.objectives.phases import Phase, phases_for, unheld_terms
+from vtrans.objectives.terms import named_terms
 from vtrans.recipes.base import Part, PartPerDomain, Recipe
 from vtrans.registry import check_options
 
-_KINDS = {"G": registry.generators, "P": registry.predictors, "D": registry.discriminators}
-_DOMAINS = ("x", "y")
+SHORT = {"G": "generator", "P": "predictor", "D": "discriminator"}
+"""Roles that arguments of their own name."""
 
 LossOverrides = Mapping[str, Any] | Sequence[Any]
 
@@ -38,40 +38,42 @@ def assemble(
     warm_up: int | None,
     frozen_predictors: bool | None,
     phases: Sequence[Phase | Mapping[str, Any]] | None,
-    networks: Mapping[str, nn.Module] | None,
+    networks: Mapping[str, nn.Module | PartPerDomain] | None,
     seed: int,
 ) -> dict[str, Any]:
     """What a :class:`vtrans.TranslationModel` is made of, from the arguments of :func:`vtrans.build`."""
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise TypeError(refusal("seed", allowed="a whole number", got=repr(seed)))
     chosen = _recipe(recipe)
-    per_domain = _channels(channels)
+    domains = chosen.domains
+    per_domain = _channels(channels, domains)
     named, notes = _losses(chosen, losses, per_domain)
+    terms = named_terms(named, chosen.directions, chosen.translation)
+    short: dict[str, Any] = {"generator": generator, "predictor": predictor, "discriminator": discriminator}
     parts = {
-        "G": _parts("generator", generator if generator is not None else chosen.generator),
-        "P": _parts("predictor", predictor if predictor is not None else chosen.predictor),
-        "D": _parts("discriminator", discriminator if discriminator is not None else chosen.discriminator),
+        role: _parts(kind, short[kind] if short[kind] is not None else getattr(chosen, kind), domains)
+        for role, kind in SHORT.items()
     }
-    given = _given(networks)
-    made = _networks(named, parts, per_domain, given, seed)
+    further, given = _networks(chosen.networks, networks, domains)
+    made = make_networks(terms, {**parts, **further}, per_domain, given, seed)
     if warm_up is None:
         warm_up = chosen.warm_up if phases is None else 0
     if frozen_predictors is None:
         frozen_predictors = chosen.frozen_predictors and phases is None
-    steps = phases_for(phases if phases is not None else chosen.phases, named, made, warm_up, frozen_predictors)
+    steps = phases_for(phases if phases is not None else chosen.phases, terms, made, warm_up, frozen_predictors)
     learning = any(True for name in made if role_of(name) == "P" for _ in made[name].parameters())
     if frozen_predictors and not warm_up and learning:
         notes.append(
             "The predictors stand frozen from the start, as they were made: load their weights, or give warm_up."
         )
         warnings.warn(notes[-1], stacklevel=3)
-    for note in unheld_terms(named, steps):
+    for note in unheld_terms(terms, steps):
         warnings.warn(note, stacklevel=3)
         notes.append(note)
     length = clip_length if clip_length is not None else chosen.clip_length
     if isinstance(length, bool) or not isinstance(length, int) or length < 1:
         raise ValueError(refusal("clip_length", allowed="a whole number of frames above 0", got=repr(length)))
-    minimum = shortest_clip(objectives_of(steps, named).values(), made)
+    minimum = shortest_clip(objectives_of(steps, terms).values(), made)
     if length < minimum:
         if clip_length is not None:
             raise ValueError(
@@ -82,9 +84,8 @@ def assemble(
     if not given and all(loss.is_plain for loss in named.values()):
         config = {
             "recipe": recipe,
-            "generator": _part_data("G", parts["G"]),
-            "predictor": _part_data("P", parts["P"]),
-            "discriminator": _part_data("D", parts["D"]),
+            **{kind: part_data(role, parts[role]) for role, kind in SHORT.items()},
+            **({"networks": {name: part_data(name, part) for name, part in further.items()}} if further else {}),
             "losses": [_loss_data(name, loss) for name, loss in named.items()],
             "channels": per_domain,
             "clip_length": length,
@@ -97,6 +98,9 @@ def assemble(
         "phases": steps,
         "channels": per_domain,
         "clip_length": length,
+        "directions": chosen.directions,
+        "translation": chosen.translation,
+        "guides": chosen.guides,
         "config": config,
         "seed": seed,
         "notes": notes,
@@ -112,14 +116,15 @@ def _recipe(name: str) -> Recipe:
     return made
 
 
-def _channels(channels: int | Mapping[str, int]) -> dict[str, int]:
+def _channels(channels: int | Mapping[str, int], domains: Sequence[str]) -> dict[str, int]:
     per_domain: dict[str, int] = {}
-    for domain in _DOMAINS:
+    for domain in domains:
         number = channels.get(domain) if isinstance(channels, Mapping) else channels
         if isinstance(number, int) and not isinstance(number, bool) and number > 0:
             per_domain[domain] = number
-    if len(per_domain) < 2 or (isinstance(channels, Mapping) and len(channels) > 2):
-        raise ValueError(refusal("channels", allowed="a whole number above 0, or {'x': …, 'y': …}", got=repr(channels)))
+    if len(per_domain) < len(domains) or (isinstance(channels, Mapping) and len(channels) > len(domains)):
+        allowed = f"a whole number above 0, or {{{', '.join(f'{name!r}: …' for name in domains)}}}"
+        raise ValueError(refusal("channels", allowed=allowed, got=repr(channels)))
     return per_domain
 
 
@@ -150,22 +155,24 @@ def _losses(
     if not named:
         raise ValueError(refusal("losses", allowed="at least one loss", got="none left"))
     notes = []
-    if channels["x"] != channels["y"]:
+    if len({*channels.values()}) > 1:
+        counts = " and ".join(f"{count} in {domain}" for domain, count in channels.items())
+        first, *others = [f"{domain} has {count}" for domain, count in channels.items()]
+        having = " and ".join([f"{first} channels", *others])
         for name in [name for name, loss in named.items() if loss.needs_equal_channels]:
             if name in asked:
                 raise ValueError(
                     refusal(
                         f"losses[{name!r}]",
                         allowed="domains with the same channels",
-                        got=f"{channels['x']} in x and {channels['y']} in y",
+                        got=counts,
                         why="It applies a generator to frames of the domain that it produces",
                         fix=f"Drop it with losses={{{name!r}: None}}, or give both domains the same channels",
                     )
                 )
             del named[name]
             notes.append(
-                f"{name} is left out: x has {channels['x']} channels and y has {channels['y']}, "
-                "and it applies a generator to frames of the domain that it produces."
+                f"{name} is left out: {having}, and it applies a generator to frames of the domain that it produces."
             )
             warnings.warn(notes[-1], stacklevel=4)
     return named, notes
@@ -197,12 +204,25 @@ def _named_loss(item: object) -> tuple[str, Loss]:
     raise TypeError(refusal("losses", allowed="losses, names or (name, options) pairs", got=repr(item)))
 
 
-def _parts(argument: str, spec: PartPerDomain) -> dict[str, tuple[str, dict[str, Any]]]:
+def _networks(
+    of_recipe: Mapping[str, PartPerDomain], asked: object, domains: Sequence[str]
+) -> tuple[dict[str, Parts], dict[str, nn.Module]]:
+    """The parts of further roles and names, and the networks that were given as they are."""
+    if asked is not None and not isinstance(asked, Mapping):
+        raise TypeError(refusal("networks", allowed="a mapping such as {'E_X': encoder}", got=type(asked).__name__))
+    chosen: dict[str, Any] = {**of_recipe, **(asked or {})}
+    given = {name: network for name, network in chosen.items() if isinstance(network, nn.Module)}
+    parts = {name: _parts(f"networks[{name!r}]", part, domains) for name, part in chosen.items() if name not in given}
+    return parts, given
+
+
+def _parts(argument: str, spec: PartPerDomain, domains: Sequence[str]) -> Parts:
     if isinstance(spec, Mapping):
-        if set(spec) != set(_DOMAINS):
-            raise ValueError(refusal(argument, allowed="a part, or one for each of 'x' and 'y'", got=repr(dict(spec))))
-        return {domain: _part(f"{argument}[{domain!r}]", spec[domain]) for domain in _DOMAINS}
-    return {domain: _part(argument, spec) for domain in _DOMAINS}
+        if set(spec) != set(domains):
+            names = " and ".join(map(repr, domains))
+            raise ValueError(refusal(argument, allowed=f"a part, or one for each of {names}", got=repr(dict(spec))))
+        return {domain: _part(f"{argument}[{domain!r}]", spec[domain]) for domain in domains}
+    return {domain: _part(argument, spec) for domain in domains}
 
 
 def _part(argument: str, spec: Part) -> tuple[str, dict[str, Any]]:
@@ -210,79 +230,9 @@ def _part(argument: str, spec: Part) -> tuple[str, dict[str, Any]]:
         return spec, {}
     if isinstance(spec, Sequence) and len(spec) == 2 and isinstance(spec[0], str) and isinstance(spec[1], Mapping):
         return spec[0], check_options(argument, spec[1])
-    raise TypeError(
-        refusal(argument, allowed="a name such as 'unet', or a pair ('unet', {'depth': 6})", got=repr(spec))
-    )
-
-
-def _given(networks: object) -> dict[str, nn.Module]:
-    if networks is None:
-        return {}
-    if not isinstance(networks, Mapping):
-        raise TypeError(refusal("networks", allowed="a mapping such as {'E_X': encoder}", got=type(networks).__name__))
-    for name, network in networks.items():
-        if not isinstance(network, nn.Module):
-            raise TypeError(refusal(f"networks[{name!r}]", allowed="a torch.nn.Module", got=type(network).__name__))
-    return dict(networks)
-
-
-def _networks(
-    losses: Mapping[str, Loss],
-    parts: Mapping[str, Mapping[str, tuple[str, dict[str, Any]]]],
-    channels: Mapping[str, int],
-    given: Mapping[str, nn.Module],
-    seed: int,
-) -> dict[str, nn.Module]:
-    """The networks that the losses name, each with weights that depend on (seed, name) alone."""
-    names: dict[str, None] = {}
-    for loss in losses.values():
-        for term in loss.directions():
-            for stream in term.streams:
-                names.update(dict.fromkeys(networks_in(stream)))
-    made: dict[str, nn.Module] = {}
-    for name in sorted(names, key=lambda name: ([*_KINDS, role_of(name)].index(role_of(name)), name)):
-        role, domain = role_of(name), name[-1].lower()
-        if name in given:
-            made[name] = given[name]
-        elif role in _KINDS:
-            part, options = parts[role][domain]
-            other = "y" if domain == "x" else "x"
-            shape = (
-                {"in_channels": channels[other], "out_channels": channels[domain]}
-                if role == "G"
-                else {"channels": channels[domain]}
-            )
-            taken = [option for option in shape if option in options]
-            if taken:
-                raise ValueError(
-                    refusal(
-                        f"options of {part!r}",
-                        allowed="options besides the channels",
-                        got=", ".join(taken),
-                        fix="Say vtrans.build(…, channels=…) instead",
-                    )
-                )
-            with torch.random.fork_rng(devices=[]):
-                torch.default_generator.manual_seed(zlib.crc32(f"{seed}/{name}".encode()))
-                made[name] = _KINDS[role].create(part, **shape, **options)
-        else:
-            raise ValueError(
-                refusal(
-                    f"network {name}", allowed="given by networks=", got="none", fix=f"Pass networks={{{name!r}: …}}"
-                )
-            )
-    for name in given:
-        if name not in made:
-            raise ValueError(unknown("network", name, made, fix="No loss uses it."))
-    return made
-
-
-def _part_data(role: str, parts: Mapping[str, tuple[str, dict[str, Any]]]) -> list[Any] | dict[str, Any]:
-    """A part with every option that was resolved, as plain data."""
-    data = {}
-    for domain, (name, options) in parts.items():
-        data[domain] = [name, {**_KINDS[role][name].defaults, **options}]
-    return data["x"] if data["x"] == data["y"] else data
+    module = "a torch.nn.Module, " if argument.startswith("networks") else ""
+    allowed = f"{module}a name such as 'unet', or a pair ('unet', {{'depth': 6}})"
+    raise TypeError(refusal(argument, allowed=allowed, got=repr(spec)))
 
 
 def _loss_data(name: str, loss: Loss) -> list[Any]:
@@ -290,4 +240,7 @@ def _loss_data(name: str, loss: Loss) -> list[Any]:
 
 
 def _phase_data(phase: Phase) -> dict[str, Any]:
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(phase).items()}
+    """A phase as plain data; what few phases have is left out where it says nothing."""
+    data = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(phase).items()}
+    usual = {"every": 1, "optimizer": {}}
+    return {key: value for key, value in data.items() if key not in usual or value != usual[key]}

@@ -1,51 +1,83 @@
 """Checks of the clips a model is given, before any work is done on them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from vtrans.algebra.streams import Clip
-from vtrans.errors import refusal
+from vtrans.algebra.views import Clip
+from vtrans.errors import refusal, unknown
 
 ClipInput = Tensor | Mapping[str, Tensor]
 """A clip ``(batch, time, channel, height, width)`` in [-1, 1]; or a mapping, with it as ``"frames"``."""
 
+Clips = ClipInput | Mapping[str, ClipInput]
+"""A clip, or the clips of all domains by name."""
+
 _TOLERANCE = 1e-3
 
 
-def named_clips(domain: str, clip: ClipInput) -> dict[Clip, Tensor]:
-    """The streams of a clip by the name under which expressions know them."""
-    if isinstance(clip, Mapping):
-        if "frames" not in clip:
-            raise ValueError(refusal(domain, allowed="a mapping that has 'frames'", got=f"keys {', '.join(clip)}"))
-        return {Clip(domain, name): stream for name, stream in clip.items()}
-    return {Clip(domain): clip}
-
-
-def check_clips(x: ClipInput, y: ClipInput, channels: Mapping[str, int], minimum_length: int) -> dict[Clip, Tensor]:
-    """The streams of both clips, after refusing what a step cannot take.
+def by_domain(x: Clips, y: ClipInput | None, domains: Sequence[str]) -> dict[str, ClipInput]:
+    """The clips by domain: given one after the other, or as a mapping.
 
     Args:
-        x: Clip of X.
-        y: Clip of Y.
-        channels: Channels of the frames of X and of Y.
+        x: The clip of the first domain, or all clips by domain.
+        y: The clip of the second; None after a mapping.
+        domains: The model's domains.
+
+    Raises:
+        TypeError: There is one clip where more are needed.
+        ValueError: A clip of a domain that the model does not have.
+    """
+    if y is not None:
+        return dict(zip(domains, (x, y), strict=False))  # type: ignore[arg-type]
+    if isinstance(x, Mapping) and "frames" not in x:
+        for name in x:
+            if name not in domains:
+                raise ValueError(unknown("domain", name, domains))
+        return dict(x)
+    if len(domains) > 1:
+        allowed = f"a clip of each domain, as (x, y) or as {{{', '.join(f'{name!r}: …' for name in domains)}}}"
+        raise TypeError(refusal("clips", allowed=allowed, got=f"one {type(x).__name__}"))
+    return {domains[0]: x}  # type: ignore[dict-item]
+
+
+def check_clips(
+    given: Mapping[str, ClipInput], needed: Sequence[Clip], channels: Mapping[str, int], minimum_length: int
+) -> dict[Clip, Tensor]:
+    """The streams of the clips, after refusing what a step cannot take.
+
+    Args:
+        given: The clips by domain.
+        needed: The streams that the losses name.
+        channels: Channels of the frames of each domain.
         minimum_length: Frames that the losses need.
 
     Raises:
-        ValueError: A clip of the wrong shape, range or length.
+        ValueError: A clip of the wrong shape, range or length, or one that is missing.
         TypeError: A clip that is no floating point tensor.
     """
-    clips = {**named_clips("x", x), **named_clips("y", y)}
-    for domain in ("x", "y"):
-        check_frames(domain, clips[Clip(domain)], channels[domain])
-    check_pair(clips[Clip("x")], clips[Clip("y")])
+    clips: dict[Clip, Tensor] = {}
+    for domain, clip in given.items():
+        streams = clip if isinstance(clip, Mapping) else {"frames": clip}
+        if Clip(domain) in needed and "frames" not in streams:
+            raise ValueError(refusal(domain, allowed="a mapping that has 'frames'", got=f"keys {', '.join(streams)}"))
+        clips |= {Clip(domain, name): stream for name, stream in streams.items()}
+    missing = list(dict.fromkeys(clip.of for clip in needed if clip.of not in given))
+    if missing:
+        raise ValueError(
+            refusal(f"clips of {', '.join(missing)}", allowed="a clip of each domain that the losses name", got="none")
+        )
+    of_frames = {clip.of: frames for clip, frames in clips.items() if clip.name == "frames"}
+    for domain, frames in of_frames.items():
+        check_frames(domain, frames, channels[domain])
+    check_together(of_frames)
     check_extra_streams(clips)
-    length = clips[Clip("x")].shape[1]
+    length = max((frames.shape[1] for frames in of_frames.values()), default=minimum_length)
     if length < minimum_length:
         raise ValueError(
             refusal(
-                "x and y",
+                " and ".join(of_frames),
                 allowed=f"clips of {minimum_length} frames or more",
                 got=f"{length}",
                 why="Every loss needs a frame to look at after what the predictors and discriminators read",
@@ -128,30 +160,31 @@ def check_precision(argument: str, frames: Tensor, network: nn.Module) -> None:
 
 
 def check_extra_streams(clips: Mapping[Clip, Tensor]) -> None:
-    """Refuses further streams of a clip that are no tensors ``(batch, time, …)`` of the clip's batch."""
+    """Refuses further streams of a clip that are no tensors ``(batch, time, …)`` of the clips' batch."""
+    batch = next((stream.shape[0] for clip, stream in clips.items() if clip.name == "frames"), None)
     for clip, stream in clips.items():
-        batch = clips[Clip(clip.of)].shape[0]
         shape = tuple(stream.shape) if isinstance(stream, Tensor) else type(stream).__name__
-        if not isinstance(stream, Tensor) or stream.ndim < 2 or stream.shape[0] != batch:
-            raise ValueError(
-                refusal(f"{clip.of}[{clip.name!r}]", allowed=f"a tensor (batch {batch}, time, …)", got=f"{shape}")
-            )
+        if not isinstance(stream, Tensor) or stream.ndim < 2 or stream.shape[0] != (batch or stream.shape[0]):
+            of = f"batch {batch}" if batch else "batch"
+            raise ValueError(refusal(f"{clip.of}[{clip.name!r}]", allowed=f"a tensor ({of}, time, …)", got=f"{shape}"))
 
 
-def check_pair(x: Tensor, y: Tensor) -> None:
-    """Refuses clips of two domains that cannot share a step: all but the channels must agree."""
+def check_together(clips: Mapping[str, Tensor]) -> None:
+    """Refuses clips of several domains that cannot share a step: all but the channels must agree."""
+    (first, x), *others = clips.items() if clips else [("", torch.empty(0))]
     for axis, name in ((0, "batch"), (1, "time"), (3, "height"), (4, "width")):
-        if x.shape[axis] != y.shape[axis]:
-            raise ValueError(
-                refusal(
-                    "x and y",
-                    allowed="clips of the same batch, time, height and width (channels may differ)",
-                    got=f"{name} {x.shape[axis]} in x and {y.shape[axis]} in y",
-                    why="Frames of both domains pass through one call of a network, and each fake is judged beside "
-                    "the real frame of its time",
-                    fix="Cut or resize one of them",
+        for other, y in others:
+            if x.shape[axis] != y.shape[axis]:
+                raise ValueError(
+                    refusal(
+                        f"{first} and {other}",
+                        allowed="clips of the same batch, time, height and width (channels may differ)",
+                        got=f"{name} {x.shape[axis]} in {first} and {y.shape[axis]} in {other}",
+                        why="Frames of both domains pass through one call of a network, and each fake is judged beside "
+                        "the real frame of its time",
+                        fix="Cut or resize one of them",
+                    )
                 )
-            )
 
 
 def check_step(step: object, check_every: object) -> None:
@@ -166,8 +199,8 @@ def check_step(step: object, check_every: object) -> None:
         )
 
 
-def check_optimizers(optimizers: object, active: list[str]) -> None:
-    """Refuses what is not an optimizer for each of the active phases."""
+def check_optimizers(optimizers: object, active: list[str]) -> Mapping[str, torch.optim.Optimizer]:
+    """The optimizers, after refusing what is not one for each of the active phases."""
     fix = "Make them with model.optimizers()"
     if not isinstance(optimizers, Mapping):
         got = type(optimizers).__name__
@@ -180,3 +213,4 @@ def check_optimizers(optimizers: object, active: list[str]) -> None:
         if not isinstance(optimizers[name], torch.optim.Optimizer) and not hasattr(optimizers[name], "step"):
             got = type(optimizers[name]).__name__
             raise TypeError(refusal(f"optimizers[{name!r}]", allowed="an optimizer", got=got, fix=fix))
+    return optimizers

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
+from vtrans.algebra.domains import domain_of
 from vtrans.algebra.notation import Notation, text
-from vtrans.algebra.streams import Carried, Scope, Stream
+from vtrans.algebra.streams import Scope, Stream
 from vtrans.algebra.times import Reads
 from vtrans.functional.adversarial import Role
 from vtrans.losses.criteria import Criterion
 from vtrans.losses.distances import Distance
-from vtrans.losses.terms import Comparison, Discrimination, Judgement, Penalty, Term
+from vtrans.losses.terms import Comparison, Cost, Discrimination, Judgement, Penalty, Term
 from vtrans.losses.weights import Schedule
 from vtrans.model.trainable import TrainableModel
-from vtrans.objectives.objective import NamedTerm, Objective
+from vtrans.objectives.objective import Objective
 from vtrans.objectives.phases import Phase
+from vtrans.objectives.terms import NamedTerm
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,12 @@ class Explanation:
         frames = model.planned_length(length)
         reads = {name: Reads.of(network) for name, network in model.networks.items()}
         learns = {name: any(True for _ in network.parameters()) for name, network in model.networks.items()}
+        forms = [Notation(Scope({}, reads), latex=latex) for latex in (False, True)]
         sections = tuple(
             Section(
                 _heading(phase),
                 tuple(
-                    _row(named, model.objectives[phase.name], reads, learns)
+                    _row(named, model.objectives[phase.name], forms, learns)
                     for named in model.objectives[phase.name].terms
                 ),
                 f"plan for clips of {frames} frames: {model.plan(phase.name, length=frames)}",
@@ -74,10 +78,11 @@ class Explanation:
             for phase in model.phases
         )
         parts = [f"{name}: {_describe(network)}" for name, network in model.networks.items()]
+        recursions = [f"where {line}" for line in forms[0].definitions()]
         starred = any("*" in row.text for section in sections for row in section.rows)
         return cls(
             f"Objective of {', '.join(model.losses)}",
-            (*model.notes, *_legend(reads, starred), "networks: " + "; ".join(parts)),
+            (*model.notes, *recursions, *_legend(reads, starred), "networks: " + "; ".join(parts)),
             sections,
             cls.of(against, None, length) if against is not None else None,
         )
@@ -122,6 +127,10 @@ def _heading(phase: Phase) -> str:
     if phase.start or phase.stop is not None:
         until = f" to {phase.stop - 1}" if phase.stop is not None else " on"
         span = f", steps {phase.start}{until}"
+    if phase.every > 1:
+        span += f", every {phase.every} steps"
+    if phase.optimizer:
+        span += f", by {', '.join(f'{name} {value}' for name, value in phase.optimizer.items())}"
     return f"phase {phase.name}: trains {', '.join(phase.trains)}{span}; minimises the sum of"
 
 
@@ -132,7 +141,7 @@ def _legend(reads: dict[str, Reads], starred: bool) -> list[str]:
     for name, read in predictors.items():
         count = len(read.offsets)
         what = "the whole past" if read.recurrent else f"its last {count} frames" if count > 1 else "its last frame"
-        lines.append(f"{name} reads {what} of {name[-1].lower()}_{{1:t}}")
+        lines.append(f"{name} reads {what} of {domain_of(name)}_{{1:t}}")
     lines += [f"{name} judges windows of {count} frames" for name, count in windows.items()]
     if starred:
         lines.append("* marks a network that stands frozen: gradients flow through it, none to it")
@@ -144,29 +153,43 @@ def _describe(network: nn.Module) -> str:
     return f"{type(network).__name__} ({count:,} parameters)"
 
 
-def _row(named: NamedTerm, objective: Objective, reads: dict[str, Reads], learns: dict[str, bool]) -> Row:
-    scope = Scope({}, reads)
-    text, latex = (_equation(named.term, Notation(scope, latex=form)) for form in (False, True))
+def _row(named: NamedTerm, objective: Objective, forms: Sequence[Notation], learns: dict[str, bool]) -> Row:
+    equation, latex = (_equation(named.term, notation) for notation in forms)
     weight = _weight(named)
+    within_latex = weight.replace("λ", r"\lambda")
+    if isinstance(named.term, Discrimination) and weight:
+        half = {"0.5": ("½", r"\tfrac{1}{2}")}.get(weight, (weight, weight))
+        return Row(named.name, f"{half[0]} {equation}", f"{half[1]} {latex}", _learning(named, objective, learns))
     return Row(
         named.name,
-        f"{weight} · {text}" if weight else text,
-        f"{weight} \\, {latex}".replace("λ", r"\lambda") if weight else latex,
-        tuple(name for name in sorted(objective.trains(named)) if learns[name]),
+        f"{weight} · {equation}" if weight else equation,
+        f"{within_latex} \\, {latex}" if weight else latex,
+        _learning(named, objective, learns),
     )
 
 
+def _learning(named: NamedTerm, objective: Objective, learns: dict[str, bool]) -> tuple[str, ...]:
+    return tuple(name for name in sorted(objective.trains(named)) if learns[name])
+
+
 def _weight(named: NamedTerm) -> str:
-    weight: Any = named.term.weight if named.term.weight is not None else named.loss.weight
+    """The weight of a term, its own and the loss's, as an equation writes it; empty for 1."""
+    own = named.term.weight
+    weight: Any = named.loss.weight if named.term.by_loss else 1
     if isinstance(weight, dict):
         weight = weight.get(named.term.domain, weight)
     if isinstance(weight, dict):
         weight = Schedule(weight["points"])
     if isinstance(weight, Schedule):
-        return "λ(" + ", ".join(f"{step}: {value:g}" for step, value in weight.points) + ")"
+        return _times(own, "λ(" + ", ".join(f"{step}: {value:g}" for step, value in weight.points) + ")")
     if callable(weight):
-        return "λ(step)"
-    return "" if weight == 1 else f"{weight:g}"
+        return _times(own, "λ(step)")
+    number = own * weight
+    return "" if number == 1 else f"{number:g}"
+
+
+def _times(own: float, written: str) -> str:
+    return written if own == 1 else f"{own:g} {written}"
 
 
 def _equation(term: Term, notation: Notation) -> str:
@@ -174,12 +197,12 @@ def _equation(term: Term, notation: Notation) -> str:
         when = notation.starts_at(term.stream, term.target)
         target, stream = (notation.write(part, when) for part in (term.target, term.stream))
         return _sum(notation) + _distance(term.distance, target, stream, notation.latex)
+    if isinstance(term, Cost):
+        return _sum(notation) + notation.write(term.stream, notation.starts_at(term.stream))
     if isinstance(term, Judgement):
         return " + ".join(_judged(term, stream, "generator", notation) for stream in term.streams)
     if isinstance(term, Discrimination):
-        half = r"\tfrac{1}{2}" if notation.latex else "½"
-        pairs = [_pair(term, fake, notation) for fake in term.fakes]
-        return f"{half} [" + " + ".join(pairs) + "]"
+        return f"[{_discriminated(term, notation)}]"
     if isinstance(term, Penalty):
         judged = term.streams[0]
         written = notation.write(judged, notation.starts_at(judged))
@@ -189,15 +212,19 @@ def _equation(term: Term, notation: Notation) -> str:
     return type(term).__name__
 
 
-def _pair(term: Discrimination, fake: Stream, notation: Notation) -> str:
-    judged = term.network(Carried(fake))
-    when = notation.starts_at(judged)
-    real = _criterion(term.criterion, "real", notation.write(term.network(term.real), when), notation.latex)
-    cost = _criterion(term.criterion, "fake", notation.write(judged, when), notation.latex)
-    return f"{_sum(notation)}({real} + {cost})"
+def _discriminated(term: Discrimination, notation: Notation) -> str:
+    real, *fakes = term.streams
+    if not term.pairs:
+        return " + ".join([_judged(term, real, "real", notation), *(_judged(term, f, "fake", notation) for f in fakes)])
+    pairs = []
+    for fake in fakes:
+        when = notation.starts_at(fake)
+        cost = _criterion(term.criterion, "real", notation.write(real, when), notation.latex)
+        pairs.append(f"({cost} + {_criterion(term.criterion, 'fake', notation.write(fake, when), notation.latex)})")
+    return " + ".join(_sum(notation) + pair for pair in pairs)
 
 
-def _judged(term: Judgement, stream: Stream, role: Role, notation: Notation) -> str:
+def _judged(term: Judgement | Discrimination, stream: Stream, role: Role, notation: Notation) -> str:
     written = notation.write(stream, notation.starts_at(stream))
     return _sum(notation) + _criterion(term.criterion, role, written, notation.latex)
 
@@ -208,7 +235,11 @@ def _sum(notation: Notation) -> str:
 
 def _distance(distance: object, a: str, b: str, latex: bool) -> str:
     if isinstance(distance, Distance):
-        return (distance.latex if latex else distance.symbol).replace("#a", a).replace("#b", b)
+        return (
+            (getattr(distance, "latex", distance.symbol) if latex else distance.symbol)
+            .replace("#a", a)
+            .replace("#b", b)
+        )
     name = getattr(distance, "__name__", type(distance).__name__)
     return f"{text(name) if latex else name}({a}, {b})"
 

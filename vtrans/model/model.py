@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from inspect import signature
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from vtrans.algebra.domains import Domain, networks_in
+from vtrans.algebra.meaning import evaluate
+from vtrans.algebra.streams import Apply, Stream
+from vtrans.algebra.times import Reads
+from vtrans.algebra.values import Value, map_tensors
+from vtrans.algebra.views import Clip
 from vtrans.errors import refusal, unknown
 from vtrans.model import pretrained
 from vtrans.model.assembly import LossOverrides, assemble
 from vtrans.model.explanation import Explanation
+from vtrans.model.ongoing import OngoingTranslation, translation_of
 from vtrans.model.trainable import TrainableModel
-from vtrans.model.translation import translate
+from vtrans.model.translation import check_translatable, pad_for, translate
+from vtrans.networks.modes import evaluating
 from vtrans.objectives.phases import Phase
 from vtrans.recipes.base import PartPerDomain
 
@@ -31,21 +39,53 @@ class TranslationModel(TrainableModel):
         ['adversarial/x', 'adversarial/y', 'cycle/x', 'cycle/y', 'identity/x', 'identity/y']
     """
 
+    def translating(self, to: str) -> list[str]:
+        """The names of the networks by which frames are translated into a domain."""
+        return list(networks_in(self._translation(to)[0]))
+
+    @property
+    def targets(self) -> list[str]:
+        """The domains that frames are translated into, or generated in."""
+        return list(dict.fromkeys(pair[-1] for pair in self.directions))
+
+    def source_of(self, to: str) -> str | None:
+        """The domain from which frames are translated into another; None where they are generated."""
+        return self._translation(to)[1]
+
+    def _translation(self, to: str) -> tuple[Stream, str | None]:
+        return translation_of(self.directions, self.translation, self.networks_by_name, to)
+
     @torch.no_grad()
-    def translate(self, frames: Tensor, *, to: str, batch: int = 8) -> Tensor:
-        """Translates frames of any size into a domain.
+    def translate(
+        self,
+        frames: Tensor | None = None,
+        *,
+        to: str,
+        batch: int = 8,
+        guide: Tensor | None = None,
+        draws: Mapping[str, Value] | None = None,
+        seed: int | None = None,
+        length: int | None = None,
+    ) -> Tensor:
+        """Translates frames of any size into a domain, by the recipe's equation.
 
         Args:
             frames: Frames of the other domain in [-1, 1]: ``(…, channel, height, width)`` with any axes before, such
-                as a clip. A size that the generator cannot take is padded by reflection and the result cropped back.
-            to: ``"x"`` or ``"y"``.
-            batch: Frames translated at a time.
+                as a clip, whose last one is time. A size that the networks cannot take is padded by reflection and the
+                result cropped back. None for a recipe that generates.
+            to: The domain, such as ``"y"``.
+            batch: Frames translated at a time; what is drawn once a clip, and recursions, go on from one to the next.
+            guide: Frames of the domain translated into, ``(time, channel, height, width)``, whose style is taken.
+            draws: What stands in the place of draws, by name, such as ``{"s": code}``, ``(clips, …)``.
+            seed: Seed of what is drawn; by default PyTorch's own state goes on.
+            length: Frames to generate, of a recipe that generates.
 
         Returns:
             The frames in the other domain, of the same axes and size.
 
         Raises:
-            ValueError: Another domain than x or y, or frames of the wrong channels.
+            ValueError: A domain that nothing translates into, frames of the wrong channels, an unknown draw, or a guide
+                where the recipe takes none.
 
         Example:
             >>> import vtrans
@@ -53,10 +93,69 @@ class TranslationModel(TrainableModel):
             >>> model.translate(torch.zeros(5, 3, 30, 41), to="y").shape
             torch.Size([5, 3, 30, 41])
         """
-        if to not in ("x", "y"):
-            raise ValueError(refusal("to", allowed="'x' or 'y'", got=repr(to)))
-        channels = self.channels["y" if to == "x" else "x"]
-        return translate(self.networks[f"G_{to.upper()}"], frames, channels, batch)
+        stream, source = self._translation(to)
+        if (
+            source is not None
+            and isinstance(stream, Apply)
+            and stream.inputs == (Clip(source),)
+            and guide is None
+            and not draws
+        ):
+            network = self.networks[stream.network.name]
+            if Reads.of(network) == Reads():
+                return translate(network, cast(Tensor, frames), self.channels[source], batch)
+        if source is not None:
+            check_translatable(frames, self.channels[source], batch)
+            given = cast(Tensor, frames)
+            clips = given.reshape(-1, *given.shape[-4:]) if given.ndim > 3 else given[None, None]
+        else:
+            if length is None or isinstance(length, bool) or not isinstance(length, int) or length < 1:
+                raise ValueError(refusal("length", allowed="a whole number of frames above 0", got=repr(length)))
+            like = next(self.parameters())
+            clips = like.new_empty(1, length, 0, 1, 1)
+        with torch.random.fork_rng(enabled=seed is not None), evaluating(*self.networks.values()):
+            if seed is not None:
+                torch.manual_seed(seed)
+            ongoing = self.ongoing(to, clips.shape[0], guide=guide, draws=draws)
+            made = torch.cat([ongoing(chunk) for chunk in clips.split(batch, dim=1)], dim=1)
+        if source is None:
+            return made[0]
+        return made.reshape(*given.shape[:-3], *made.shape[-3:])
+
+    def ongoing(
+        self, to: str, clips: int = 1, *, guide: Tensor | None = None, draws: Mapping[str, Value] | None = None
+    ) -> OngoingTranslation:
+        """A translation that takes a long clip chunk by chunk; see :meth:`translate` for the arguments.
+
+        Args:
+            to: The domain translated into.
+            clips: How many clips are translated side by side.
+            guide: Frames whose style is taken.
+            draws: What stands in the place of draws.
+        """
+        stream, source = self._translation(to)
+        chosen = dict(draws or {})
+        if guide is not None:
+            chosen = {**self._guided(to, clips, guide), **chosen}
+        return OngoingTranslation(stream, source, self.networks_by_name, chosen)
+
+    def _guided(self, to: str, clips: int, guide: Tensor) -> dict[str, Value]:
+        """What a guide puts in the place of draws: the mean over its frames."""
+        if not self.guides:
+            got = "a guide for a recipe whose translation draws nothing that a guide could give"
+            raise ValueError(refusal("guide", allowed="none", got=got))
+        check_translatable(guide, self.channels[to], 1)
+        frames = (guide if guide.ndim > 3 else guide[None])[None]
+        found: dict[str, Value] = {}
+        for name, equation in self.guides.items():
+            stream = equation(Domain(to, self.translation), Clip(to))
+            networks = [self.networks[used] for used in networks_in(stream)]
+            padded, _ = pad_for(networks, frames)
+            values = list(evaluate(stream, {Clip(to): padded}, self.networks_by_name).values())
+            found[name] = map_tensors(
+                lambda *parts: torch.stack(parts).mean(0).expand(clips, *parts[0].shape[1:]), *values
+            )
+        return found
 
     def explain(self, against: TranslationModel | None = None, *, length: int | None = None) -> Explanation:
         """The objective as equations, what trains what, and the plan; printable, and rendered in notebooks.
@@ -95,7 +194,7 @@ def build(
     warm_up: int | None = None,
     frozen_predictors: bool | None = None,
     phases: Sequence[Phase | Mapping[str, Any]] | None = None,
-    networks: Mapping[str, nn.Module] | None = None,
+    networks: Mapping[str, nn.Module | PartPerDomain] | None = None,
     seed: int = 0,
     **misspelt: object,
 ) -> TranslationModel:

@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self, cast
 
 import torch
 from torch import nn
 
-from vtrans.algebra.expressions import role_of
-from vtrans.algebra.streams import Clip
+from vtrans.algebra.domains import Translation, role_of
+from vtrans.algebra.streams import Stream
+from vtrans.algebra.values import Value
+from vtrans.algebra.views import Ticks
 from vtrans.errors import refusal, unknown
 from vtrans.losses import Loss
+from vtrans.losses.base import BOTH
 from vtrans.losses.terms import Penalty
-from vtrans.model.checks import ClipInput, check_clips, check_optimizers, check_precision, check_step
+from vtrans.model.checks import (
+    ClipInput,
+    Clips,
+    by_domain,
+    check_clips,
+    check_optimizers,
+    check_precision,
+    check_step,
+)
 from vtrans.networks.traits import sequential_reasons
 from vtrans.objectives.execution import Execution, Prepared
 from vtrans.objectives.guard import FiniteGuard
-from vtrans.objectives.objective import (
-    LossReport,
-    StepReport,
-    objectives_of,
-    pools_for,
-    shortest_clip,
-)
+from vtrans.objectives.objective import objectives_of, pools_for, shortest_clip
+from vtrans.objectives.optimizers import Implementation, clip_gradients, make_optimizer
 from vtrans.objectives.phases import Phase
-from vtrans.planning.compilation import Backend, lay_out_channels_last, lay_out_state
+from vtrans.objectives.reports import LossReport, StepReport
+from vtrans.objectives.terms import named_terms
+from vtrans.planning.compilation import Backend, lay_out_channels_last
 from vtrans.planning.plans import Plan
+
+Guide = Callable[..., Stream]
+"""What a guide's frames put in the place of a draw: of the domain translated into, and the guide's frames."""
+
+Optimizers = Mapping[str, torch.optim.Optimizer]
 
 
 class TrainableModel(nn.Module):
@@ -39,6 +52,9 @@ class TrainableModel(nn.Module):
         phases: The phases of a step, in order.
         channels: Channels of the frames of X and of Y.
         clip_length: Frames in a training clip, where the data decide nothing else.
+        directions: What is translated into what: pairs of domains, or single ones.
+        translation: The equation of a translation; None for the generators.
+        guides: By the name of a draw, the equation that a guide's frames put in its place.
         config: Plain data from which :func:`vtrans.build` makes the same model.
         seed: Seed of the history pools.
         notes: What a reader of :meth:`explain` should know besides.
@@ -64,6 +80,9 @@ class TrainableModel(nn.Module):
         phases: Sequence[Phase],
         channels: Mapping[str, int],
         clip_length: int = 3,
+        directions: Sequence[tuple[str, ...]] = BOTH,
+        translation: Translation | None = None,
+        guides: Mapping[str, Guide] | None = None,
         config: Mapping[str, Any] | None = None,
         seed: int = 0,
         notes: Sequence[str] = (),
@@ -75,8 +94,13 @@ class TrainableModel(nn.Module):
         self.channels = dict(channels)
         self.clip_length = clip_length
         self.notes = list(notes)
+        self.directions = tuple(directions)
+        self.translation = translation
+        self.guides = dict(guides or {})
         self._config = config
-        self.objectives = objectives_of(self.phases, self.losses)
+        self.objectives = objectives_of(self.phases, named_terms(self.losses, self.directions, translation))
+        #: The clips, and streams that come with them, that the losses name.
+        self.clips = list(dict.fromkeys(clip for o in self.objectives.values() for clip in o.clips()))
         self.minimum_length = shortest_clip(self.objectives.values(), self.networks_by_name)
         self.pools = pools_for(self.objectives.values(), self.networks_by_name, seed)
         self.execution = Execution(self.objectives, self.networks, self.pools)
@@ -99,18 +123,25 @@ class TrainableModel(nn.Module):
                 return phase
         raise ValueError(unknown("phase", name, [phase.name for phase in self.phases]))
 
-    def generator_loss(self, x: ClipInput, y: ClipInput, *, step: int = 0) -> LossReport:
+    def generator_loss(self, x: Clips, y: ClipInput | None = None, *, step: int = 0) -> LossReport:
         """The objective of the phase ``"generators"``; see :meth:`loss`."""
         return self.loss("generators", x, y, step=step)
 
     def discriminator_loss(
-        self, x: ClipInput, y: ClipInput, *, step: int = 0, reuse: LossReport | None = None
+        self, x: Clips, y: ClipInput | None = None, *, step: int = 0, reuse: LossReport | None = None
     ) -> LossReport:
         """The objective of the phase ``"discriminators"``; ``reuse`` judges the frames already translated."""
         return self.loss("discriminators", x, y, step=step, reuse=reuse)
 
     def loss(
-        self, phase: str, x: ClipInput, y: ClipInput, *, step: int = 0, reuse: LossReport | None = None
+        self,
+        phase: str,
+        x: Clips,
+        y: ClipInput | None = None,
+        *,
+        step: int = 0,
+        reuse: LossReport | None = None,
+        draws: Mapping[str, Value] | None = None,
     ) -> LossReport:
         """Computes the objective of a phase.
 
@@ -119,26 +150,29 @@ class TrainableModel(nn.Module):
         Args:
             phase: Name of the phase.
             x: Clip of X, ``(batch, time, channel, height, width)`` in [-1, 1]; or a mapping of it as ``"frames"``
-                and further streams by name.
+                and further streams by name. Without ``y`` a mapping of the clips of all domains, such as
+                ``{"x": …, "y": …, "z": …}``; only those that the losses name are needed.
             y: Clip of Y, of the same batch, time, height and width.
             step: Training step, for weights that change.
             reuse: Report of an earlier phase on the same clips: its frames are used as they were then. Without it they
                 are computed anew.
+            draws: What stands in the place of draws, by name such as ``"s"``, or ``"s/y"`` for that of Y alone:
+                ``(batch, …)`` for all times, or ``(batch, time, …)``.
 
         Returns:
             The weighted terms by name, and their sum.
 
         Raises:
-            ValueError: A clip has the wrong shape or range or too few frames; an unknown phase.
+            ValueError: A clip has the wrong shape or range or too few frames; an unknown phase or draw.
             TypeError: A clip is no floating point tensor.
         """
-        return self.execution.run(self.phase(phase).name, self.prepare(x, y), step, reuse)
+        return self.execution.run(self.phase(phase).name, self.prepare(x, y, draws=draws), step, reuse)
 
     def step(
         self,
-        x: ClipInput,
-        y: ClipInput,
-        optimizers: Mapping[str, torch.optim.Optimizer],
+        x: Clips,
+        y: ClipInput | Optimizers | None = None,
+        optimizers: Optimizers | None = None,
         *,
         step: int = 0,
         check_every: int = 25,
@@ -146,8 +180,8 @@ class TrainableModel(nn.Module):
         """Runs one training step: every phase that is active, each with its optimizer.
 
         Args:
-            x: Clip of X; see :meth:`loss`.
-            y: Clip of Y.
+            x: Clip of X, or a mapping of the clips of all domains; see :meth:`loss`.
+            y: Clip of Y; after a mapping of clips, the optimizers.
             optimizers: One optimizer a phase, by name, as :meth:`optimizers` makes them.
             step: Number of the step, counted from 0.
             check_every: Steps between looks at whether the losses were finite, since each look waits for the device;
@@ -162,35 +196,41 @@ class TrainableModel(nn.Module):
             FloatingPointError: A loss is not finite; it is named.
         """
         check_step(step, check_every)
+        if optimizers is None and isinstance(x, Mapping) and "frames" not in x:
+            y, optimizers = None, cast(Optimizers, y)
         active = self.active_phases(step)
-        check_optimizers(optimizers, [phase.name for phase in active])
-        prepared = self.prepare(x, y)
+        optimizers = check_optimizers(optimizers, [phase.name for phase in active])
+        prepared = self.prepare(x, cast("ClipInput | None", y))
         reports: dict[str, LossReport] = {}
         for phase in active:
             optimizer = optimizers[phase.name]
             optimizer.zero_grad(set_to_none=True)
-            report = reports[phase.name] = self.phase_loss(phase.name, prepared, step=step, before=reports)
+            report = self.phase_loss(phase.name, prepared, step=step, before=reports)
             if report.total.device.type == "cpu":
                 report.raise_if_not_finite(step)
             else:
                 self.guard.note(list(report), report.values_tensor(), step)
             if report.total.requires_grad:
                 report.total.backward()
+            reports[phase.name] = report.detached()
+            clip_gradients(self.parameters_of(phase.name), phase.optimizer)
             optimizer.step()
         if (step + 1) % check_every == 0:
             self.guard.raise_if_seen()
-        return StepReport(reports)
+        return StepReport({name: report.detached(frames=False) for name, report in reports.items()})
 
     def active_phases(self, step: int) -> list[Phase]:
         """The phases that run at a step, in order."""
         return [phase for phase in self.phases if phase.active(step)]
 
-    def prepare(self, x: ClipInput, y: ClipInput) -> Prepared:
+    def prepare(self, x: Clips, y: ClipInput | None = None, *, draws: Mapping[str, Value] | None = None) -> Prepared:
         """Checks the clips of a step, once for all its phases; see :meth:`loss` for what fits."""
-        clips = check_clips(x, y, self.channels, self.minimum_length)
-        for domain in ("x", "y"):
-            check_precision(domain, clips[Clip(domain)], self.networks)
-        return self.execution.prepare(clips)
+        given = by_domain(x, y, [domain for domain in self.channels])
+        clips = check_clips(given, self.clips, self.channels, self.minimum_length)
+        for clip, frames in clips.items():
+            if clip.name == "frames":
+                check_precision(clip.of, frames, self.networks)
+        return self.execution.prepare(clips, draws)
 
     def phase_loss(
         self, phase: str, prepared: Prepared, *, step: int = 0, before: Mapping[str, LossReport] | None = None
@@ -221,38 +261,35 @@ class TrainableModel(nn.Module):
 
     def optimizers(
         self,
-        lr: float | Mapping[str, float] = 2e-4,
-        betas: tuple[float, float] = (0.5, 0.999),
+        lr: float | Mapping[str, float] | None = None,
+        betas: tuple[float, float] | None = None,
         *,
-        implementation: Literal["default", "foreach", "fused"] = "default",
+        implementation: Implementation = "default",
     ) -> dict[str, torch.optim.Optimizer]:
-        """One Adam a phase over the networks it trains, with the published rate and betas.
+        """One optimizer a phase over the networks it trains: Adam, unless the phase says otherwise.
 
         Args:
-            lr: The learning rate, or one for each phase by its name.
-            betas: Decay of the running averages of gradients and of their squares.
+            lr: The learning rate, or one for each phase by its name; by default the phase's, or the published 2e-4.
+            betas: Decay of the running averages of gradients and of their squares; by default the phase's, or the
+                published 0.5 and 0.999.
             implementation: ``"fused"``, one kernel; ``"foreach"``, few; or ``"default"``, which is fused on a CPU and
                 on CUDA, and elsewhere what PyTorch chooses.
         """
-        rates = dict(lr) if isinstance(lr, Mapping) else {phase.name: lr for phase in self.phases}
-        if set(rates) != {phase.name for phase in self.phases}:
+        if isinstance(lr, Mapping) and set(lr) != {phase.name for phase in self.phases}:
             allowed = f"one number, or one for each of {', '.join(phase.name for phase in self.phases)}"
-            raise ValueError(refusal("lr", allowed=allowed, got=f"rates for {', '.join(rates) or 'none'}"))
+            raise ValueError(refusal("lr", allowed=allowed, got=f"rates for {', '.join(lr) or 'none'}"))
         made: dict[str, torch.optim.Optimizer] = {}
         for phase in self.phases:
-            parameters = self.parameters_of(phase.name)
-            fusible = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)
-            chosen = "fused" if implementation == "default" and fusible else implementation
-            options: dict[str, Any] = {} if chosen == "default" else {chosen: True}
-            made[phase.name] = torch.optim.Adam(parameters, lr=rates[phase.name], betas=betas, **options)
-            made[phase.name].register_step_pre_hook(lay_out_state)
+            rate = lr[phase.name] if isinstance(lr, Mapping) else lr
+            given = {name: value for name, value in (("lr", rate), ("betas", betas)) if value is not None}
+            made[phase.name] = make_optimizer(self.parameters_of(phase.name), phase.optimizer, given, implementation)
         return made
 
     def parameters_of(self, phase: str) -> list[nn.Parameter]:
         """The parameters that a phase trains."""
-        trained = self.phase(phase)
-        found = [network.parameters() for name, network in self.networks.items() if trained.trained(name)]
-        parameters = list(dict.fromkeys(parameter for group in found for parameter in group))
+        trained, reached = self.phase(phase), self.objectives[phase].reached
+        found = [self.networks[name].parameters() for name in self.networks if name in reached]
+        parameters = list(dict.fromkeys(parameter for group in found for parameter in group if parameter.requires_grad))
         if not parameters:
             raise ValueError(
                 f"The phase {phase!r} trains {', '.join(trained.trains)}, which have no parameters. "
@@ -263,8 +300,7 @@ class TrainableModel(nn.Module):
     def plan(self, phase: str = "generators", *, length: int | None = None) -> Plan:
         """The plan of a phase for clips of a length, in the networks' present mode."""
         frames = self.planned_length(length)
-        named = [clip for objective in self.objectives.values() for clip in objective.clips()]
-        scope, sequential, _ = self.execution.situation({clip: frames for clip in (Clip("x"), Clip("y"), *named)})
+        scope, sequential, _ = self.execution.situation({clip: frames for clip in [*self.clips, Ticks()]})
         return self.objectives[self.phase(phase).name].plan(scope, sequential)
 
     def planned_length(self, length: int | None) -> int:

@@ -1,5 +1,8 @@
 """Frames of any size through a generator: padded to what it takes, and cropped back."""
 
+import math
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -23,6 +26,25 @@ def translate(generator: nn.Module, frames: Tensor, channels: int, batch: int) -
     Raises:
         ValueError: Wrong channels, too few axes, or ``batch`` below 1.
     """
+    check_translatable(frames, channels, batch)
+    check_precision("frames", frames, generator)
+    flat = frames.flatten(0, -4) if frames.ndim > 3 else frames[None]
+    with evaluating(generator):
+        pieces = [_translate_padded(generator, piece) for piece in flat.split(batch)]
+    if pieces[0].shape[-2:] != flat.shape[-2:] or pieces[0].shape[0] != min(batch, flat.shape[0]):
+        raise ValueError(
+            refusal(
+                f"output of {type(generator).__name__}",
+                allowed=f"frames of the size that it is given, {tuple(flat.shape[-2:])}",
+                got=f"shape {tuple(pieces[0].shape)}",
+            )
+        )
+    result = torch.cat(pieces)
+    return result.unflatten(0, frames.shape[:-3]) if frames.ndim > 3 else result[0]
+
+
+def check_translatable(frames: object, channels: int, batch: int) -> None:
+    """Refuses what are no frames ``(…, channel, height, width)`` in [-1, 1], and batches of less than one."""
     if not isinstance(frames, Tensor) or frames.ndim < 3 or frames.shape[-3] != channels:
         got = f"shape {tuple(frames.shape)}" if isinstance(frames, Tensor) else type(frames).__name__
         raise ValueError(
@@ -41,24 +63,10 @@ def translate(generator: nn.Module, frames: Tensor, channels: int, batch: int) -
         )
     if 0 in frames.shape[-3:]:
         raise ValueError(refusal("frames", allowed="at least one pixel", got=f"shape {tuple(frames.shape)}"))
-    check_precision("frames", frames, generator)
     if frames.numel():
         check_range("frames", frames)
     if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
         raise ValueError(refusal("batch", allowed="a whole number of frames, 1 or more", got=repr(batch)))
-    flat = frames.flatten(0, -4) if frames.ndim > 3 else frames[None]
-    with evaluating(generator):
-        pieces = [_translate_padded(generator, piece) for piece in flat.split(batch)]
-    if pieces[0].shape[-2:] != flat.shape[-2:] or pieces[0].shape[0] != min(batch, flat.shape[0]):
-        raise ValueError(
-            refusal(
-                f"output of {type(generator).__name__}",
-                allowed=f"frames of the size that it is given, {tuple(flat.shape[-2:])}",
-                got=f"shape {tuple(pieces[0].shape)}",
-            )
-        )
-    result = torch.cat(pieces)
-    return result.unflatten(0, frames.shape[:-3]) if frames.ndim > 3 else result[0]
 
 
 def padding(size: int, multiple: int, minimum: int) -> tuple[int, int]:
@@ -74,12 +82,25 @@ def padding(size: int, multiple: int, minimum: int) -> tuple[int, int]:
 
 
 def _translate_padded(generator: nn.Module, frames: Tensor) -> Tensor:
-    multiple, minimum = int(getattr(generator, "multiple", 1)), int(getattr(generator, "minimum", 1))
+    padded, crop = pad_for([generator], frames)
+    translated: Tensor = generator(padded)
+    return crop(translated)
+
+
+def pad_for(networks: Sequence[nn.Module], frames: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """Frames padded by reflection to a size that networks take, and what crops the result back.
+
+    Args:
+        networks: The networks; ``multiple`` and ``minimum`` say what they take.
+        frames: ``(…, height, width)``.
+    """
+    multiple = math.lcm(*(int(getattr(network, "multiple", 1)) for network in networks))
+    minimum = max((int(getattr(network, "minimum", 1)) for network in networks), default=1)
     height, width = frames.shape[-2:]
     vertical, horizontal = (padding(size, multiple, minimum) for size in (height, width))
     padded = _reflect(_reflect(frames, -1, horizontal), -2, vertical)
-    translated: Tensor = generator(padded)
-    return translated[..., vertical[0] : vertical[0] + height, horizontal[0] : horizontal[0] + width]
+    rows, columns = slice(vertical[0], vertical[0] + height), slice(horizontal[0], horizontal[0] + width)
+    return padded, lambda translated: translated[..., rows, columns]
 
 
 def _reflect(frames: Tensor, axis: int, amount: tuple[int, int]) -> Tensor:

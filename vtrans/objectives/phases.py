@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from vtrans.algebra.expressions import Networks, networks_in, role_of
+from vtrans.algebra.domains import networks_in, role_of
+from vtrans.algebra.streams import Networks
 from vtrans.errors import refusal, unknown
-from vtrans.losses.base import Loss
+from vtrans.objectives.optimizers import check_optimizer
+from vtrans.objectives.terms import NamedTerm
 
 PUBLISHED_ROLES = ("G", "P", "D")
 """Roles that a phase may name though no network has them."""
@@ -25,9 +27,13 @@ class Phase:
         losses: Names of the losses that take part; ``None`` for all.
         start: First step at which it runs.
         stop: Step before which it runs for the last time; ``None`` for ever.
+        every: It runs at the last of every so many steps.
+        optimizer: What differs from Adam at the usual rate: ``kind`` (``"adam"``, ``"adamw"``, ``"rmsprop"``,
+            ``"sgd"``), ``lr``, ``betas``, ``weight_decay`` or another argument of that kind; and ``clip``, the largest
+            norm of the gradient.
 
     Raises:
-        ValueError: The span of steps is empty.
+        ValueError: The span of steps is empty, or the optimizer is unknown.
 
     Example:
         >>> warm_up = Phase("warm_up", trains=("P",), terms="generators", losses=("recurrent",), stop=1000)
@@ -41,6 +47,8 @@ class Phase:
     losses: tuple[str, ...] | None = None
     start: int = 0
     stop: int | None = None
+    every: int = 1
+    optimizer: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "terms", self.terms or self.name)
@@ -50,7 +58,7 @@ class Phase:
         for argument, text in (("name", self.name), ("terms", self.terms)):
             if not isinstance(text, str) or not text:
                 raise TypeError(refusal(f"{argument} of a phase", allowed="a name", got=repr(text)))
-        for argument, number in (("start", self.start), ("stop", self.stop)):
+        for argument, number in (("start", self.start), ("stop", self.stop), ("every", self.every)):
             if isinstance(number, bool) or not isinstance(number, int | None):
                 raise TypeError(
                     refusal(f"{argument} of phase {self.name!r}", allowed="a whole number of steps", got=repr(number))
@@ -60,9 +68,19 @@ class Phase:
                 refusal(f"phase {self.name!r}", allowed="0 ≤ start < stop", got=f"start={self.start}, stop={self.stop}")
             )
 
+        if self.every < 1:
+            raise ValueError(
+                refusal(f"every of phase {self.name!r}", allowed="a whole number of steps above 0", got=self.every)
+            )
+        check_optimizer(self.name, self.optimizer)
+
     def active(self, step: int) -> bool:
         """Whether the phase runs at a step."""
-        return self.start <= step and (self.stop is None or step < self.stop)
+        return self.start <= step and (self.stop is None or step < self.stop) and (step + 1) % self.every == 0
+
+    def holds(self, loss: str) -> bool:
+        """Whether the loss of that name takes part."""
+        return self.losses is None or loss in self.losses
 
     def trained(self, name: str) -> bool:
         """Whether the phase trains the network of that name."""
@@ -84,7 +102,7 @@ def _names(argument: str, value: object) -> tuple[str, ...]:
 
 def phases_for(
     given: Sequence[Phase | Mapping[str, Any]] | None,
-    losses: Mapping[str, Loss],
+    terms: Sequence[NamedTerm],
     networks: Networks,
     warm_up: int,
     frozen_predictors: bool,
@@ -93,7 +111,7 @@ def phases_for(
 
     Args:
         given: Phases, or mappings of their arguments; ``None`` for the published ones.
-        losses: The losses by name.
+        terms: The terms of the losses.
         networks: The networks by name.
         warm_up: Steps for which the predictors alone learn, on real streams.
         frozen_predictors: Whether the predictors stand frozen while the generators train.
@@ -123,17 +141,21 @@ def phases_for(
                 if name not in roles and name not in networks and name not in PUBLISHED_ROLES:
                     raise ValueError(unknown(f"network of phase {phase.name!r}:", name, [*roles, *networks]))
         return written
-    trained = tuple(role for role in roles if role != "D" and not (frozen_predictors and role == "P"))
+    judges = dict.fromkeys(name for named in terms for name in named.term.judges)
+    taught = _trained_by(terms, judges.__contains__) or ("D",)
+    trained = _trained_by(terms, lambda name: name not in judges and not (frozen_predictors and role_of(name) == "P"))
     phases = [Phase("generators", trained, start=warm_up)]
     if frozen_predictors:
-        useful = tuple(name for name, loss in losses.items() if _trains(loss, phases[0]))
-        phases = [Phase("generators", trained, losses=useful, start=warm_up)]
-    if any(term.phase == "discriminators" for loss in losses.values() for term in loss.directions()):
-        phases.append(Phase("discriminators", ("D",), start=warm_up))
-    if any(term.phase == "penalties" for loss in losses.values() for term in loss.directions()):
-        phases.append(Phase("penalties", ("D",), start=warm_up))
+        useful = dict.fromkeys(named.of for named in terms if any(map(phases[0].trained, named.trains)))
+        phases = [Phase("generators", trained, losses=tuple(useful), start=warm_up)]
+    phases += [
+        Phase(name, taught, start=warm_up)
+        for name in ("discriminators", "penalties")
+        if any(named.term.phase == name for named in terms)
+    ]
     if warm_up:
-        real = tuple(name for name, loss in losses.items() if _predicts_real(loss))
+        losses = list(dict.fromkeys(named.of for named in terms))
+        real = tuple(name for name in losses if _predicts_real([named for named in terms if named.of == name]))
         if not real:
             raise ValueError(
                 refusal("warm_up", allowed="a recipe whose predictors learn from real streams", got=", ".join(losses))
@@ -142,10 +164,18 @@ def phases_for(
     return phases
 
 
+def _trained_by(terms: Sequence[NamedTerm], wanted: Callable[[str], bool]) -> tuple[str, ...]:
+    """The wanted networks that the terms train, by role where all that the terms train of a role are wanted."""
+    trained = dict.fromkeys(name for named in terms for name in named.trains)
+    apart = {role_of(name) for name in trained if not wanted(name)}
+    found = [name if role_of(name) in apart else role_of(name) for name in trained if wanted(name)]
+    return tuple(dict.fromkeys(found))
+
+
 def _written_phases(given: object) -> list[Phase]:
     if isinstance(given, str) or not isinstance(given, list | tuple) or not given:
         raise TypeError(refusal("phases", allowed="a list of phases", got=repr(given)))
-    names = [field.name for field in fields(Phase)]
+    names = [part.name for part in fields(Phase)]
     written = []
     for phase in given:
         if not isinstance(phase, Phase | Mapping):
@@ -161,28 +191,17 @@ def _written_phases(given: object) -> list[Phase]:
     return written
 
 
-def unheld_terms(losses: Mapping[str, Loss], phases: Sequence[Phase]) -> list[str]:
+def unheld_terms(terms: Sequence[NamedTerm], phases: Sequence[Phase]) -> list[str]:
     """Says of terms that no phase holds that they take no part."""
-    wanted = {(name, term.phase) for name, loss in losses.items() for term in loss.directions()}
     return [
-        f"{name}: its terms for the phase {wanted_phase!r} take no part, since no phase holds them."
-        for name, wanted_phase in sorted(wanted)
-        if not any(phase.terms == wanted_phase and (phase.losses is None or name in phase.losses) for phase in phases)
+        f"{name}: its terms for the phase {wanted!r} take no part, since no phase holds them."
+        for name, wanted in sorted({(named.of, named.term.phase) for named in terms})
+        if not any(phase.terms == wanted and phase.holds(name) for phase in phases)
     ]
 
 
-def _trains(loss: Loss, phase: Phase) -> bool:
-    """Whether a loss trains anything in a phase."""
-    return any(
-        trained and phase.trained(name)
-        for term in loss.directions()
-        for stream in term.streams
-        for name, trained in networks_in(stream).items()
-    )
-
-
-def _predicts_real(loss: Loss) -> bool:
-    """Whether the loss is about predictors on real frames alone."""
-    terms = [term for term in loss.directions() if term.phase == "generators"]
-    names = {name for term in terms for stream in term.streams for name in networks_in(stream)}
-    return bool(names) and all(name.startswith("P_") for name in names)
+def _predicts_real(terms: Sequence[NamedTerm]) -> bool:
+    """Whether the terms of a loss are about predictors on real frames alone."""
+    streams = [stream for named in terms if named.term.phase == "generators" for stream in named.term.streams]
+    names = {name for stream in streams for name in networks_in(stream)}
+    return bool(names) and all(role_of(name) == "P" for name in names)

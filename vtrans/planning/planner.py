@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from vtrans.algebra.expressions import Apply, Operation
-from vtrans.algebra.streams import Leaf, Scope, Stream, View
+from vtrans.algebra.streams import Leaf, Operation, Scope, Stream, View
 from vtrans.algebra.times import Reads
+from vtrans.algebra.views import Recursion
 from vtrans.planning.plans import Call, Gather, Plan, Rows
 from vtrans.planning.schedule import Unit, is_acyclic, schedule
 
@@ -30,6 +30,7 @@ def plan(
     *,
     trains: Collection[str] | None = None,
     sequential: Mapping[str, tuple[str, ...]] | None = None,
+    given: Collection[Stream] = (),
 ) -> Plan:
     """Plans the demanded frames into the fewest batched calls.
 
@@ -42,6 +43,7 @@ def plan(
         scope: Lengths of the clips and what each network reads.
         trains: Networks whose parameters get gradients; the others run frozen. ``None`` freezes none.
         sequential: Networks to call frame by frame in the order of plain evaluation, with the reasons.
+        given: Streams that are not to be computed: their frames are handed to the plan as those of a clip are.
 
     Returns:
         The plan.
@@ -49,7 +51,7 @@ def plan(
     Example:
         Each frame of y.G(x.past) is computed once, though two demands need it:
 
-        >>> from vtrans.algebra.expressions import Domain
+        >>> from vtrans.algebra.domains import Domain
         >>> from vtrans.algebra.times import Reads
         >>> x, y = Domain("x"), Domain("y")
         >>> rebuilt = x.G(y.G(x.past))
@@ -59,7 +61,7 @@ def plan(
            1. G_Y          2 frames
            2. G_X          2 frames
     """
-    frames = _Frames(scope, trains)
+    frames = _Frames(scope, trains, frozenset(given))
     # Values alone come last, so that they find what is computed with gradients.
     resolved: dict[int, list[int]] = {}
     for i, demand in sorted(enumerate(demands), key=lambda item: item[1].value_only):
@@ -86,7 +88,7 @@ class _Frame:
     another shape and are computed apart, which costs no network call.
     """
 
-    leaf: tuple[Leaf, int] | None
+    leaf: tuple[Stream, int] | None
     kernel: Operation | None
     inputs: tuple[tuple[int, ...], ...]
     reads: Reads = Reads()
@@ -100,18 +102,18 @@ class _Frames:
     for what only shapes gradients, such as ``frozen`` and ``detach``: where no gradient is asked for, either serves.
     """
 
-    def __init__(self, scope: Scope, trains: Collection[str] | None) -> None:
+    def __init__(self, scope: Scope, trains: Collection[str] | None, given: Collection[Stream]) -> None:
         self.scope = scope
         self.trains = trains
+        self.given = given
         self.table: list[_Frame] = []
         self.asked = 0
         self._ids: dict[_Frame, int] = {}
         self._values: dict[object, int] = {}
         self._value_of: list[int] = []
         self._cost: list[int] = []
-        self._streams: dict[int, tuple[Stream, int]] = {}
-        self._structures: dict[object, int] = {}
-        self._resolved: dict[tuple[int, int, bool], int] = {}
+        self._origins: dict[Stream, int] = {}
+        self._resolved: dict[tuple[Stream, int, bool], int] = {}
 
     def resolve(self, stream: Stream, t: int, value_only: bool) -> int:
         """The number of the frame that the stream has at time t."""
@@ -119,29 +121,19 @@ class _Frames:
         self.asked += self._cost[frame]
         return frame
 
-    def _structure(self, stream: Stream) -> int:
-        """A number that streams have in common if they are written alike; linear in what they are written of."""
-        known = self._streams.get(id(stream))
-        if known is None:
-            shape = (type(stream), *(self._shallow(getattr(stream, part.name)) for part in _compared(stream)))
-            number = self._structures.setdefault(shape, len(self._structures))
-            known = self._streams[id(stream)] = (stream, number)
-        return known[1]
-
-    def _shallow(self, value: object) -> object:
-        if isinstance(value, Stream):
-            return "stream", self._structure(value)
-        return tuple(self._shallow(part) for part in value) if isinstance(value, tuple) else value
-
     def _resolve(self, stream: Stream, t: int, value_only: bool) -> int:
-        key = (self._structure(stream), t, value_only)
+        key = (stream, t, value_only)
         if key not in self._resolved:
             self._resolved[key] = self._make(stream, t, value_only)
         return self._resolved[key]
 
     def _make(self, stream: Stream, t: int, value_only: bool) -> int:
-        if isinstance(stream, Leaf):
+        if isinstance(stream, Leaf) or stream in self.given:
             return self._number(_Frame((stream, t), None, ()), value=(stream, t))
+        if isinstance(stream, Recursion):  # from its beginning on, so that what is waiting for it stays shallow
+            for s in self.scope.times(stream):
+                if s < t:
+                    self._resolve(stream, s, value_only)
         if isinstance(stream, View):
             return self._resolve(*stream.at(t, self.scope), value_only)
         if not isinstance(stream, Operation):
@@ -151,11 +143,12 @@ class _Frames:
         if value_only and stream.keeps_value:
             return inputs[0][0]
         kernel, plain = stream.kernel(self.trains), stream.kernel(())
+        origin = self._origins.setdefault(stream, len(self._origins))
         values = tuple(tuple(self._value_of[i] for i in group) for group in inputs)
         value = values[0][0] if stream.keeps_value else (plain, values)
         if value_only and value in self._values:
             return self._values[value]
-        return self._number(_Frame(None, kernel, inputs, stream.reads(self.scope), self._structure(stream)), value)
+        return self._number(_Frame(None, kernel, inputs, stream.reads(self.scope), origin), value)
 
     def _number(self, frame: _Frame, value: object) -> int:
         if frame not in self._ids:
@@ -168,13 +161,6 @@ class _Frames:
         return self._ids[frame]
 
 
-def _compared(stream: Stream) -> Iterator[Field[object]]:
-    """The fields by which streams are told apart."""
-    for part in fields(stream):  # type: ignore[arg-type]
-        if part.compare:
-            yield part
-
-
 class _Layout:
     """Where each frame lies: the order of the calls, and the buffer and row of every frame."""
 
@@ -184,7 +170,7 @@ class _Layout:
         self.sequential = sequential
         self.place: dict[int, tuple[int, int]] = {}
         self.calls: list[Call] = []
-        self.leaves: list[Leaf] = []
+        self.leaves: list[Stream] = []
         self._give_leaves()
         units = self._units(self._longest_sequences())
         if not is_acyclic([unit for unit, _ in units]):
@@ -218,7 +204,7 @@ class _Layout:
             assert frame.kernel is not None
             waits = {index[j] for group in frame.inputs for j in group if j in index}
             key: tuple[object, ...] = (frame.kernel, tuple(len(group) for group in frame.inputs))
-            if not isinstance(frame.kernel, Apply):
+            if not frame.kernel.uses:
                 key = (*key, frame.origin)
             if frame.kernel.is_random or any(network.name in self.sequential for network in frame.kernel.uses):
                 key = (*key, i)

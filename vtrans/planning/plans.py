@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vtrans.algebra.expressions import Apply, Networks, Operation
-from vtrans.algebra.streams import Leaf
+from vtrans.algebra.streams import Apply, Networks, Operation, Stream
 from vtrans.algebra.times import Reads
+from vtrans.algebra.values import Value, map_tensors, tensors_in
 from vtrans.errors import refusal
 
 
@@ -65,7 +65,7 @@ class Plan:
     ``sequential`` names the networks that are called frame by frame, with the reason.
     """
 
-    leaves: tuple[Leaf, ...]
+    leaves: tuple[Stream, ...]
     calls: tuple[Call, ...]
     results: tuple[Gather, ...]
     saved: int
@@ -76,7 +76,7 @@ class Plan:
         """The calls of networks; operators such as ``detach`` are left out."""
         return tuple(call for call in self.calls if call.is_network)
 
-    def run(self, leaves: Mapping[Leaf, Tensor], networks: Networks) -> list[Tensor]:
+    def run(self, leaves: Mapping[Stream, Value], networks: Networks) -> list[Value]:
         """Runs the calls and returns the demanded frames.
 
         Args:
@@ -86,7 +86,11 @@ class Plan:
         Returns:
             For each demand its frames, ``(times, batch, …)``.
         """
-        buffers = [leaves[leaf] for leaf in self.leaves]
+        return self.run_on([leaves[leaf] for leaf in self.leaves], networks)
+
+    def run_on(self, leaves: Sequence[Value], networks: Networks) -> list[Value]:
+        """Runs the calls on the leaves in the order of :attr:`leaves`; ``torch.compile`` traces it whole."""
+        buffers = list(leaves)
         for call in self.calls:
             buffers.append(_run(call, buffers, networks))
         return [_gather(result, buffers) for result in self.results]
@@ -110,15 +114,17 @@ def label(kernel: Operation) -> str:
     """How a plan names what it runs: a network by its name, an operator by its class and its networks."""
     names = [f"frozen({network.name})" if network.frozen else network.name for network in kernel.uses]
     if isinstance(kernel, Apply):
-        return names[0]
-    operator = type(kernel).__name__.lower()
+        return names[0] if kernel.network.called == "forward" else f"{names[0]}.{kernel.network.called}"
+    operator = kernel.word
     return f"{operator}[{', '.join(names)}]" if names else operator
 
 
-def _gather(rows: Gather, buffers: Sequence[Tensor]) -> Tensor:
-    pieces = [buffers[run.buffer][run.start : run.stop] for run in rows]
-    if len(pieces) == 1:
-        return pieces[0]
+def _gather(rows: Gather, buffers: Sequence[Value]) -> Value:
+    pieces = [map_tensors(lambda buffer: buffer[run.start : run.stop], buffers[run.buffer]) for run in rows]  # noqa: B023
+    return pieces[0] if len(pieces) == 1 else map_tensors(_joined, *pieces)
+
+
+def _joined(*pieces: Tensor) -> Tensor:
     if any(piece.shape[1:] != pieces[0].shape[1:] for piece in pieces):
         shapes = " and ".join(str(tuple(shape)) for shape in dict.fromkeys(piece.shape[1:] for piece in pieces))
         raise ValueError(
@@ -132,23 +138,31 @@ def _gather(rows: Gather, buffers: Sequence[Tensor]) -> Tensor:
     return torch.cat(pieces)
 
 
-def _run(call: Call, buffers: Sequence[Tensor], networks: Networks) -> Tensor:
+def _run(call: Call, buffers: Sequence[Value], networks: Networks) -> Value:
     """Runs a call on ``(units, batch, …)`` frames folded into one batch axis, and unfolds the result."""
     inputs = []
     for positions in call.inputs:
         frames = [_gather(position, buffers) for position in positions]
-        batch = frames[0].shape[1]
-        inputs.append((torch.stack(frames, dim=2) if call.reads.stacked else frames[0]).flatten(0, 1))
-    result: Tensor = call.kernel.run(networks, *inputs)
-    if not isinstance(result, Tensor) or result.shape[:1] != (call.units * batch,):
-        got = f"shape {tuple(result.shape)}" if isinstance(result, Tensor) else type(result).__name__
-        raise ValueError(
-            refusal(
-                f"output of {call.label}",
-                allowed=f"a tensor of batch {call.units * batch}, one result for each input",
-                got=got,
-                why="Frames of several times and expressions share one call along the batch axis",
-            )
-        )
-    rows: Tensor = result.unflatten(0, (call.units, batch))
-    return rows.transpose(1, 2).flatten(0, 1) if call.reads.recurrent else rows
+        batch = next(tensors_in(frames[0])).shape[1]
+        if call.reads.stacked:
+            inputs.append(map_tensors(lambda *parts: torch.stack(parts, dim=2).flatten(0, 1), *frames))
+        else:
+            inputs.append(map_tensors(lambda part: part.flatten(0, 1), frames[0]))
+    result = call.kernel.run(networks, *inputs)
+
+    def rows(part: Tensor) -> Tensor:
+        if part.shape[:1] != (call.units * batch,):
+            raise ValueError(_wrong(call, batch, f"shape {tuple(part.shape)}"))
+        unfolded: Tensor = part.unflatten(0, (call.units, batch))
+        return unfolded.transpose(1, 2).flatten(0, 1) if call.reads.recurrent else unfolded
+
+    return map_tensors(rows, result)
+
+
+def _wrong(call: Call, batch: int, got: str) -> str:
+    return refusal(
+        f"output of {call.label}",
+        allowed=f"a tensor of batch {call.units * batch}, one result for each input",
+        got=got,
+        why="Frames of several times and expressions share one call along the batch axis",
+    )

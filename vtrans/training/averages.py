@@ -42,7 +42,8 @@ class GeneratorAverage:
     def __init__(self, model: TranslationModel, decay: float) -> None:
         if not 0 <= decay < 1:
             raise ValueError(refusal("ema", allowed="a decay from 0 up to below 1", got=decay))
-        generators = {name: network for name, network in model.networks.items() if name.startswith("G_")}
+        used = {name for to in model.targets for name in model.translating(to)}
+        generators = {name: network for name, network in model.networks.items() if name in used}
         self._live: dict[str, Tensor] = {
             f"{name}.{key}": value
             for name, network in generators.items()

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from vtrans.objectives.objective import StepReport
+from vtrans.objectives.reports import StepReport
 from vtrans.registry import Registry
 from vtrans.training.averages import GeneratorAverage
 from vtrans.training.devices import Devices

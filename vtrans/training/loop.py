@@ -12,7 +12,7 @@ from torch import Tensor
 from vtrans.data import Clips, batches
 from vtrans.model import TranslationModel
 from vtrans.objectives.guard import NonFiniteError
-from vtrans.objectives.objective import StepReport
+from vtrans.objectives.reports import StepReport
 from vtrans.training.devices import Devices
 from vtrans.training.rates import RateSchedule, rate_factor
 from vtrans.training.stepping import Stepper

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vtrans.algebra.streams import Clip
+from vtrans.algebra.views import Clip
 from vtrans.model import TranslationModel
 from vtrans.networks.sizes import nearest_sizes
 from vtrans.training.preparation import Preparation, sizes_for_all

@@ -71,7 +71,8 @@ class Preparation:
             f"learning rate {_rates(settings.lr)} ({settings.schedule}), seed {settings.seed}, on {self.devices.device}"
             f" in {settings.precision}{f', {self.devices.ranks} processes' * (self.devices.ranks > 1)}"
         )
-        starts = [phase.start for phase in self.model.phases if phase.trained("G_X") or phase.trained("G_Y")]
+        used = {name for to in self.model.targets for name in self.model.translating(to)}
+        starts = [phase.start for phase in self.model.phases if any(map(phase.trained, used))]
         if min(starts, default=0) >= settings.steps:
             lines.append(f"The generators do not learn in them: they start at step {min(starts)}.")
         if self.skipped:

@@ -8,7 +8,7 @@ from vtrans.data import frames_to_tensor, tensor_to_frames, write_video
 from vtrans.data.tensors import Frames, resize_frames
 from vtrans.evaluation.pictures import side_by_side, write_strip
 from vtrans.evaluation.translations import recycled
-from vtrans.objectives.objective import StepReport
+from vtrans.objectives.reports import StepReport
 from vtrans.training.averages import averaged
 from vtrans.training.callbacks import Callback, Run
 
@@ -28,7 +28,7 @@ class Previews(Callback):
                 write_strip(strip(run), run.folder.previews / f"step-{run.done:06d}.png")
             if run.due(settings.video_every):
                 run.folder.previews.mkdir(exist_ok=True)
-                for domain in ("x", "y"):
+                for domain in [name for name in ("x", "y") if {"x": "y", "y": "x"}[name] in run.prepared.model.targets]:
                     target = run.folder.previews / f"step-{run.done:06d}-{domain}.mp4"
                     write_video(target, beside_translation(run, domain), rate=VIDEO_RATE, overwrite=True)
 
@@ -38,9 +38,13 @@ def strip(run: Run) -> dict[str, Frames]:
     prepared = run.prepared
     rows = {}
     for domain, clips, other in (("x", prepared.clips_x, "y"), ("y", prepared.clips_y, "x")):
+        if other not in prepared.model.targets:
+            continue
         clip = clips[0].to(run.devices.device)
         rows[domain] = clip
         rows[f"G_{other.upper()}({domain})"] = prepared.model.translate(clip, to=other)
+        if domain not in prepared.model.targets:
+            continue
         label, first, back = recycled(prepared.model, clip, domain)
         back[:first] = 1  # white as the paper: times without a prediction are left out
         rows[label] = back

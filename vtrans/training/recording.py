@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from vtrans.errors import refusal, unknown
-from vtrans.objectives.objective import StepReport
+from vtrans.objectives.reports import StepReport
 from vtrans.progress import Progress
 from vtrans.training.callbacks import Callback, Run
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from vtrans.errors import unknown
 from vtrans.evaluation.metrics.metric import goodness
-from vtrans.objectives.objective import StepReport
+from vtrans.objectives.reports import StepReport
 from vtrans.training.callbacks import Callback, Run
 from vtrans.training.checkpoints import prune, save_checkpoint
 from vtrans.training.recording import metrics_of

@@ -10,8 +10,9 @@ from torch import Tensor
 from vtrans.model import TranslationModel
 from vtrans.objectives.execution import Prepared
 from vtrans.objectives.guard import FiniteGuard, NonFiniteError
-from vtrans.objectives.objective import LossReport, StepReport
+from vtrans.objectives.optimizers import clip_gradients
 from vtrans.objectives.phases import Phase
+from vtrans.objectives.reports import LossReport, StepReport
 from vtrans.training.devices import Devices
 
 Clips = tuple[Tensor, Tensor]
@@ -88,6 +89,7 @@ class Stepper:
             except NonFiniteError:
                 self.devices.finish_step()  # else the scaler would take the next step for a part of this one
                 raise
+            clip_gradients(self._parameters[phase.name], phase.optimizer)
             self.devices.update(optimizer)
         self.devices.finish_step()
         if (step + 1) % self.check_every == 0:

@@ -7,7 +7,7 @@ from vtrans.errors import refusal
 from vtrans.evaluation import EvaluationData, evaluate, world_data
 from vtrans.evaluation.data import clips_source
 from vtrans.evaluation.evaluate import choose
-from vtrans.objectives.objective import StepReport
+from vtrans.objectives.reports import StepReport
 from vtrans.training.averages import averaged
 from vtrans.training.callbacks import Callback, Run
 from vtrans.training.preparation import Preparation
