@@ -32,10 +32,9 @@ def given(model: TranslationModel, data: EvaluationData, to: str, features: Feat
         features: The feature network, if there is one.
     """
     start = _other(to)
-    source = data.of(start)
-    sequences = [] if source is None else source.sequences
-    side = min((min(data.size_of(sequence)) for sequence in sequences), default=0)
-    longest = max((data.count(sequence) for sequence in sequences), default=0)
+    sequences = data.sequences(start)
+    side = min(min(data.size_of(sequence)) for sequence in sequences)
+    longest = max(data.count(sequence) for sequence in sequences)
     missing: dict[str, str] = {}
     if not data.paired:
         missing["truth"] = "the true translation is not known (paired says that frames are pairs)"
@@ -124,11 +123,10 @@ def translated(
         rounded: Whether translations are rounded to 8 bits, as they are where they are stored.
     """
     device, start = next(model.parameters()).device, _other(to)
-    source, real = data.of(start), data.of(to)
-    for number, sequence in enumerate([] if source is None else source.sequences):
+    for number, sequence in enumerate(data.sequences(start)):
         shown = {"source": sequence}
-        if data.paired and real is not None:
-            shown["truth"] = real.sequences[number]
+        if data.paired:
+            shown["truth"] = data.sequences(to)[number]
         if "swapped" in needs:
             shown["swapped"] = data.swapped[to].sequences[number]
         predictions = _Predictions(model, start, needs)
@@ -161,8 +159,7 @@ def real_frames(
         device: Where features are computed.
         features: The feature network, if there is one.
     """
-    source = data.of(to)
-    for sequence in [] if source is None else source.sequences:
+    for sequence in data.sequences(to):
         for frames, fresh in stretches(data.frames(sequence), batch_of(device, *data.size_of(sequence)), 1):
             yield Chunk({"real": frames_to_tensor(np.stack(frames))}, fresh, network=features)
 
