@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from vtrans.data import FrameSource, Palette, open_source, worlds
+from vtrans.data import FrameSource, open_source, worlds
 from vtrans.data.sequences import ArraySequence
 from vtrans.data.tensors import resize_frames
 from vtrans.data.worlds.street.street import Street

@@ -77,9 +77,13 @@ BY_HAND = {
     ),
     # Features 0 and 1 of mean 1/2, variance 1/2, real ones 0 and 1/2 of mean 1/4, variance 1/8; three equal channels:
     # 3 · ((1/4)² + (√(1/2) - √(1/8))²)
-    "fid": (lambda: [Chunk({n: flat(*f)}, network=MEANS) for n, f in (("output", (-1, 1)), ("real", (-1, 0)))], 9 / 16, 2),
-    # Pairs (0, 1) and (1, 0) against (0, 0) and (0, 1). Means (1/2, 1/2) and (0, 1/2); A = [[1, -1], [-1, 1]] / 2 is its
-    # own root, B = [[0, 0], [0, 1]] / 2, and ABA = A / 4: 3 · (1/4 + 1 + 1/2 - 2 · 1/2)
+    "fid": (
+        lambda: [Chunk({n: flat(*f)}, network=MEANS) for n, f in (("output", (-1, 1)), ("real", (-1, 0)))],
+        9 / 16,
+        2,
+    ),
+    # Pairs (0, 1) and (1, 0) against (0, 0) and (0, 1). Means (1/2, 1/2) and (0, 1/2); A = [[1, -1], [-1, 1]] / 2 is
+    # its own root, B = [[0, 0], [0, 1]] / 2, and ABA = A / 4: 3 · (1/4 + 1 + 1/2 - 2 · 1/2)
     "vfd": (
         lambda: [Chunk({n: flat(*f)}, network=MEANS) for n, f in (("output", (-1, 1, -1)), ("real", (-1, -1, 1)))],
         9 / 4,
@@ -195,7 +199,9 @@ def test_a_mean_over_frames_counts_each_frame_once_and_sequences_without_one_are
     found = measured("prediction", *chunks)
     assert (found.value, found.count) == ((0.25 + 0.5 + 1) / 3, 3)
     assert found.sequences == pytest.approx((0.375, math.nan, 1), nan_ok=True)
-    shares = measured("pixel_accuracy", labels(), replace(labels(), streams={k: v[:0] for k, v in labels().streams.items()}))
+    shares = measured(
+        "pixel_accuracy", labels(), replace(labels(), streams={k: v[:0] for k, v in labels().streams.items()})
+    )
     assert shares.sequences == pytest.approx((0.75, math.nan), nan_ok=True)
 
 

@@ -135,6 +135,8 @@ def test_numbers_out_of_range(folders):
         (world, "clips", 1),
         (world, "length", 2),
     ):
-        with pytest.raises(ValueError, match=f"{argument}: expected a whole number of at least {least}, got {least - 1}"):
+        with pytest.raises(
+            ValueError, match=f"{argument}: expected a whole number of at least {least}, got {least - 1}"
+        ):
             open_data(settings, **{argument: least - 1})
         assert open_data(settings, **{argument: least}).x.length

@@ -27,7 +27,7 @@ def example():
         ),
         left_out={
             "kid/y": "there is no network",
-            "psnr/x": "the true translation is not known, and this is a longer reason that is wrapped at some well-known word",
+            "psnr/x": "the true translation is not known, and this is wrapped at words, never within a well-known one",
             "fid/y": "there is no network",
         },
         settings={"run": "runs/a", "vtrans": "1.0", "paired": True, **sources},
@@ -57,8 +57,8 @@ Features: tiny. Values of other feature networks, such as those of Inception,
   differ.
 Über α.
 not measured: kid/y, fid/y: there is no network
-not measured: psnr/x: the true translation is not known, and this is a longer
-  reason that is wrapped at some well-known word"""
+not measured: psnr/x: the true translation is not known, and this is wrapped at
+  words, never within a well-known one"""
 
 
 def test_the_table():
@@ -70,7 +70,12 @@ def test_lines_break_between_words_alone():
     note = "The frames are in " + "a-very-long-folder/" * 6 + " of this machine."
     lines = Evaluation((), notes=(note,)).table().splitlines()
     assert lines[-3:] == ["The frames are in", "  " + "a-very-long-folder/" * 6, "  of this machine."]
-    assert lines[:4] == ["", " " * 24, "", "↑ higher is better, ↓ lower is better, ≈ 1 best near 1; others to compare with"]
+    assert lines[:4] == [
+        "",
+        " " * 24,
+        "",
+        "↑ higher is better, ↓ lower is better, ≈ 1 best near 1; others to compare with",
+    ]
 
 
 def test_the_numbers_by_metric_and_domain():
