@@ -12,6 +12,7 @@ from vtrans.data import Motion
 from vtrans.data.palettes import Palette
 from vtrans.evaluation import Chunk, Features, Given, Metric, PerFrame, PerStep, metrics
 from vtrans.evaluation.chunks import STREAMS
+from vtrans.evaluation.metrics import against_real
 from vtrans.evaluation.metrics.metric import FACTS, created, goodness, with_those_beside
 
 PALETTE = Palette(["dark", "light"], [(0, 0, 0), (255, 255, 255)])
@@ -216,6 +217,14 @@ def test_a_side_without_frames_is_no_set():
         measured("fid", Chunk({"output": flat(0, 1)}, network=MEANS))
 
 
+def test_a_kernel_distance_is_of_a_sample_of_each_side(monkeypatch):
+    assert against_real.KEPT == 5000
+    monkeypatch.setattr(against_real, "KEPT", 3)
+    frames = flat(-1, -0.5, 0, 0.5, 1)
+    found = measured("kid", *(Chunk({side: frames}, network=MEANS) for side in ("output", "real")))
+    assert found.count == 3 and found.sequences == ()
+
+
 def test_sharpness_has_no_ratio_to_frames_without_edges():
     chunk = Chunk({"output": edges(1, 0.5)})
     with pytest.raises(ValueError, match="real frames: expected frames with edges, got none"):
@@ -274,6 +283,9 @@ FACTS_OF = {
 def test_what_a_metric_says_of_itself(name):
     metric = created(name)
     assert (metric.better, metric.needs, metric.least) == FACTS_OF[name]
+    assert metric.digits == (2 if name == "psnr" else 3) and metric.limits == (
+        (0.1, 0.9) if name == "settled" else None
+    )
     assert metric.ends == ("source" if name in ("cycle", "recycle", "prediction") else "output")
 
 
@@ -364,6 +376,8 @@ def test_a_metric_gives_a_number_of_each_frame_or_step(kind, count):
         def measure(self, chunk):
             return torch.zeros(5)
 
+    if kind is PerStep:
+        Wrong().add(Chunk({"output": flat(0)}))  # no step, no number
     expected = rf"Wrong.measure: expected a number of each of the {Wrong.counted}, {count} of them, got shape \(5,\)"
     with pytest.raises(ValueError, match=expected):
         Wrong().add(Chunk({"output": flat(0, 0)}))

@@ -53,7 +53,9 @@ def test_a_world_gives_held_out_pairs():
     for other in (replace(settings, world_options={}), settings):
         same = np.array_equal(frames_of(open_data(other, seed=3, clips=2, length=3), "x"), frames_of(data, "x"))
         assert same == (other is settings)
-    assert not np.array_equal(frames_of(open_data(settings, clips=2, length=3), "x"), frames_of(data, "x"))
+    first, default = (open_data(settings, clips=2, length=3, **seed) for seed in ({"seed": 0}, {}))
+    np.testing.assert_array_equal(frames_of(first, "x"), frames_of(default, "x"))
+    assert not np.array_equal(frames_of(first, "x"), frames_of(data, "x"))
     whole = open_data(replace(settings, size="own", world="shapes", world_options={}), clips=None, length=2)
     assert len(whole.sequences("x")) == 8 and whole.sequences("x")[0].height == 256
     assert open_data(settings, clips=1).sequences("x")[0].length == 8
@@ -107,6 +109,10 @@ def test_fewer_sequences(folders, tmp_path):
         write_frames(tmp_path / f"many/{number}", np.full((2, 16, 16, 3), number, np.uint8))
     data = open_data(DataSettings(x=str(tmp_path / "many"), y=folders["y"], size="own"), clips=2)
     assert [int(frame[0, 0, 0]) for frame in frames_of(data, "x")] == [0, 0, 1, 1]
+    (tmp_path / "many/3").mkdir()
+    (tmp_path / "many/3/a.png").write_bytes(b"damaged")
+    skipping = DataSettings(x=str(tmp_path / "many"), size="own", on_error="skip")
+    assert [skipped.path.name for skipped in open_data(skipping).x.skipped] == ["a.png"]
     assert len(data.sequences("y")) == 1 and "many" in data.x.name and data.y.name == open_source(folders["y"]).name
 
 
@@ -123,6 +129,8 @@ def test_a_palette_is_for_one_of_the_domains_at_least(folders, tmp_path):
     alone = replace(said, x=None, channels="labels")
     assert list(open_data(alone).palettes) == ["y"]
     assert open_data(DataSettings(**folders, size="own"), labels="x").palettes == {}
+    with pytest.raises(ValueError, match="data.channels: expected one value, or {x: …, y: …}, got {'x': 'labels'}"):
+        open_data(replace(settings, channels={"x": "labels"}))
     with pytest.raises(ValueError, match="labels: expected x or y, got z"):
         open_data(settings, labels="z")
 

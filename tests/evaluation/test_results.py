@@ -19,7 +19,7 @@ def example():
     return Evaluation(
         (
             Value("psnr", "y", math.inf, "higher", "dB", 4, "frames", sequences=[math.inf, 20.0], group=TRUTH),
-            Value("mean_iou", "y", 0.5, "higher", "", 4, "frames", parts={"way": 0.5}, group=TRUTH),
+            Value("mean_iou", "y", 0.5, "higher", "", 4, "frames", parts={"way": 0.5, "sky": math.nan}, group=TRUTH),
             Value("flicker", "y", 0.123456, "", "of range 2", 3, "steps", group=TIME),
             Value("sharpness_ratio", "y", 0.75, "near 1", "", 4, "frames", group=TIME),
             Value("flicker", "x", 12345.6, "", "of range 2", 3, "steps", group=TIME),
@@ -116,8 +116,15 @@ def test_the_files_hold_all_of_it_and_are_never_replaced_unasked(tmp_path):
         **{"metric": "psnr", "to": "y", "value": None, "better": "higher", "unit": "dB", "count": 4},
         **{"counted": "frames", "features": None, "parts": None, "sequences": [None, 20.0], "group": TRUTH},
     }
-    assert content["values"][1]["parts"] == {"way": 0.5} and content["values"][5]["features"] == "tiny, of a file"
+    assert (
+        content["values"][1]["parts"] == {"way": 0.5, "sky": None}
+        and content["values"][5]["features"] == "tiny, of a file"
+    )
     assert '\n  "notes": [\n    "Features: ' in text and '"Über α."' in text and text.endswith("}\n")
+
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        Evaluation((), settings={"share": math.nan}).write(folder, overwrite=True)
+    assert (folder / "evaluation.json").read_text(encoding="utf-8") == text
 
     (folder / "evaluation.json").unlink()
     for name in ("evaluation.csv", "evaluation.json"):
