@@ -242,4 +242,6 @@ def test_flow_refuses_what_it_cannot_see(frames):
 
 
 def test_one_frame_has_no_flow():
-    assert estimate_flow(torch.zeros(1, 3, 16, 20)).shape == (0, 2, 16, 20)
+    none = estimate_flow(torch.zeros(1, 3, 16, 20))
+    assert none.shape == (0, 2, 16, 20) and none.dtype == np.float32
+    assert estimate_motion(torch.zeros(1, 3, 16, 20)).occluded.shape == (0, 16, 20)
