@@ -34,6 +34,14 @@ def test_moments_that_stream_by_are_those_of_all():
     assert made.count == 50
 
 
+def test_moments_far_from_zero_are_as_precise():
+    """A sum of squares minus the square of the mean would lose all digits here."""
+    features = torch.randint(0, 10, (50, 3)).double()
+    near, far = moments(features), moments(features + 1e9)
+    torch.testing.assert_close(far.covariance(), near.covariance(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(far.mean - 1e9, near.mean, rtol=0, atol=1e-6)
+
+
 def test_closed_forms():
     """Of normal distributions with commuting covariances: the means' distance and that of the standard deviations."""
     a = gaussian([0.0, 1.0], [[4.0, 0.0], [0.0, 9.0]])
