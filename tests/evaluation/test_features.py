@@ -99,6 +99,8 @@ def test_a_timm_model_with_weights_of_a_file(weights):
     features = timm_features("test_resnet", weights=str(weights))
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
     assert features.name == f"test_resnet, weights of tiny.safetensors (sha256 {digest}), timm {timm.__version__}"
+    tagged = timm_features("test_resnet.r160_in1k", weights=str(weights))
+    assert tagged.name.startswith("test_resnet.r160_in1k, weights of tiny.safetensors ")
     torch.manual_seed(3)
     whole = timm.create_model("test_resnet").eval()
     wants = timm.data.resolve_model_data_config(whole)
@@ -167,6 +169,15 @@ def test_weights_that_do_not_fit_are_told_apart(weights, tmp_path):
     )
     frames = torch.rand(1, 3, 32, 32)
     assert torch.equal(with_head(frames), without(frames))
+
+
+def test_of_a_checkpoint_the_weights_themselves_are_taken_and_not_their_average(weights, tmp_path):
+    trained = load_file(weights)
+    averaged = {key: torch.zeros_like(value) for key, value in trained.items()}
+    torch.save({"state_dict": trained, "state_dict_ema": averaged}, tmp_path / "checkpoint.pth")
+    frames = torch.rand(1, 3, 32, 32)
+    found, expected = (timm_features("test_resnet", weights=str(f)) for f in (tmp_path / "checkpoint.pth", weights))
+    assert torch.equal(found(frames), expected(frames)) and found(frames).any()
 
 
 def test_weights_of_the_hub_are_asked_of_timm(monkeypatch):

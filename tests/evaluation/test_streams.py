@@ -88,14 +88,15 @@ def joined(chunks):
     return sequences
 
 
-@pytest.mark.parametrize("most", [1, 2, 8, 99])
-def test_streams_are_of_the_same_times_however_many_frames_come_at_once(monkeypatch, most):
+@pytest.mark.parametrize(("most", "length"), [(1, 4), (2, 11), (8, 11), (99, 11)])
+def test_streams_are_of_the_same_times_however_many_frames_come_at_once(monkeypatch, most, length):
     """One predictor reads a single frame and the other two: both look back beyond the chunk."""
     monkeypatch.setattr(streams, "MOST", most)
     model = model_of(there=-1.0, back=-0.5, predictor={"x": ("last_frame", {}), "y": ("linear", {})})
-    chunks = list(translated(model, data_of(), "y", PREDICTED))
+    chunks = list(translated(model, data_of(length=length), "y", PREDICTED))
     assert all(len(chunk.new) <= most for chunk in chunks)
-    for made, x, y in zip(joined(chunks), map(frames_to_tensor, XS), map(frames_to_tensor, YS), strict=True):
+    for made, *clips in zip(joined(chunks), XS, YS, strict=True):
+        x, y = (frames_to_tensor(frames[:length]) for frames in clips)
         assert set(made) == {"source", "output", "truth", *PREDICTED}
         expected = {"source": x, "truth": y, "output": -x, "back": x / 2}
         for name, frames in expected.items():
@@ -155,15 +156,20 @@ def test_chunks_know_the_motion_of_their_own_steps_the_palette_and_the_network(m
 def test_a_predictor_of_the_whole_past_looks_back_on_clips_as_long_as_in_training(monkeypatch, length, at_a_time):
     monkeypatch.setattr(streams, "CPU_PIXELS", 2 * 16 * 16)
     there = Times(-1.0)
-    model = model_of(P_X=Before(), P_Y=Before(), G_Y=there)
+    model = model_of(P_X=Before(), G_Y=there)
     model.clip_length = length
-    chunks = list(translated(model, data_of(), "y", ("predicted",)))
+    chunks = list(translated(model, data_of(), "y", ("predicted", "recycled")))
     assert [len(chunk.new) for chunk in chunks][:2] == [at_a_time] * 2
-    assert max(shape[0] for shape in there.seen) == 2  # that many frames are translated at a time
     for made, x in zip(joined(chunks), map(frames_to_tensor, XS), strict=True):
         first = torch.arange(len(x)) % at_a_time == 0
         assert made["predicted"][first].isnan().all()
         torch.testing.assert_close(made["predicted"][~first], x.roll(1, 0)[~first])
+        # the other predictor, of two frames, looks back across those clips
+        torch.testing.assert_close(made["recycled"][2:], (2 * x[1:-1] - x[:-2]).clamp(-1, 1))
+    there.seen.clear()
+    alone = list(translated(model, data_of(), "y", ("predicted",)))
+    assert [len(chunk.new) for chunk in alone][:2] == [at_a_time] * 2
+    assert max(shape[0] for shape in there.seen) == 2  # that many frames are translated at once
     assert [len(chunk.new) for chunk in translated(model, data_of(), "y", ("back",))][:2] == [2, 2]
 
 
@@ -171,7 +177,7 @@ def test_frames_of_a_size_that_networks_do_not_take_are_padded_and_cropped_back(
     """Reflected at each side to 12 rows, the least multiple of 4 and 6, and 24 columns, the least from 14 up."""
     there, back = Times(-1.0, multiple=4), Times(-1.0, multiple=6, minimum=14)
     model = model_of(predictor=("last_frame", {}), G_Y=there, G_X=back)
-    assert max(network.minimum for name, network in model.networks.items() if name.startswith("D_")) > 1
+    model.networks["D_X"].minimum = 100  # it does not see these frames
     x = clip(5, length=3, height=11, width=13)
     (made,) = joined(translated(model, EvaluationData(x=source(x)), "y", ("recycled", "predicted")))
     assert made["recycled"].shape == (3, 3, 11, 13)

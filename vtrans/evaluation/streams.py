@@ -49,10 +49,9 @@ def given(model: TranslationModel, data: EvaluationData, to: str, features: Feat
     if start not in data.motion and side < LEAST:
         missing["motion"] = f"frames are too small to estimate flow, below {LEAST}x{LEAST} pixels"
     for stream, predictor in _predictors(start).items():
-        past = _past(model, predictor) or 1
         if predictor not in model.networks:
             missing[stream] = f"the model has no {predictor}"
-        elif longest <= past:
+        elif longest <= (past := _past(model, predictor) or 1):
             missing[stream] = f"no sequence has more than the {past} frames that {predictor} reads"
     return Given(missing, side, longest)
 
@@ -180,8 +179,6 @@ def _predictors(start: str) -> dict[str, str]:
 
 def _past(model: TranslationModel, predictor: str) -> int | None:
     """How many frames a predictor reads; None for all."""
-    if predictor not in model.networks:
-        return 1
     context = getattr(model.networks[predictor], "context", None)
     return None if context is None else int(context)
 
