@@ -1,15 +1,13 @@
-"""Distances of features against closed forms, NumPy and torchmetrics; feature networks and their weights."""
+"""Distances of features against closed forms, NumPy and torchmetrics."""
 
 import numpy as np
 import pytest
-import timm
 import torch
-from safetensors.torch import save_file
 from torch import nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import poly_mmd
 
-from vtrans.evaluation import Features, Moments, frechet_distance, kernel_distance, timm_features
+from vtrans.evaluation import Moments, frechet_distance, kernel_distance
 from vtrans.evaluation.fidelity import Reservoir
 
 
@@ -34,6 +32,14 @@ def test_moments_that_stream_by_are_those_of_all():
     np.testing.assert_allclose(made.covariance(), np.cov(features.numpy(), rowvar=False))
     made.add(features[:0])
     assert made.count == 50
+
+
+def test_moments_far_from_zero_are_as_precise():
+    """A sum of squares minus the square of the mean would lose all digits here."""
+    features = torch.randint(0, 10, (50, 3)).double()
+    near, far = moments(features), moments(features + 1e9)
+    torch.testing.assert_close(far.covariance(), near.covariance(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(far.mean - 1e9, near.mean, rtol=0, atol=1e-6)
 
 
 def test_closed_forms():
@@ -100,54 +106,33 @@ def test_a_reservoir_keeps_each_as_likely():
     assert counts.sum() == 1200 and ((counts - 100) ** 2 / 100).sum() < 31.3  # chi-squared, 11 degrees, p = 0.001
 
 
-def test_features_are_resized_normalised_and_pooled():
-    seen = []
-
-    class Network(nn.Module):
-        def forward(self, frames):
-            seen.append(frames)
-            return frames
-
-    features = Features(Network(), "seen", size=(4, 6), mean=(0.5, 0.25, 0.0), std=(0.5, 1.0, 2.0))
-    found = features(torch.ones(2, 1, 8, 12))
-    assert seen[0].shape == (2, 3, 4, 6)
-    torch.testing.assert_close(found, torch.tensor([[1.0, 0.75, 0.5]]).expand(2, 3))
-    with pytest.raises(ValueError, match=r"frames: expected \(count, 1 or 3 channels, height, width\)"):
-        features(torch.zeros(2, 4, 8, 8))
+def test_a_reservoir_keeps_all_up_to_its_capacity_and_the_same_ones_in_every_run():
+    features = torch.arange(40.0).view(20, 2)
+    few, first, second = Reservoir(20), Reservoir(5), Reservoir(5)
+    few.add(features)
+    assert torch.equal(few.kept(), features.double())
+    for part in (features, features[:7], features[7:]):
+        (first if len(part) == 20 else second).add(part)
+    assert first.kept().shape == (5, 2) and torch.equal(first.kept(), second.kept())
+    other = Reservoir(5, seed=1)
+    other.add(features)
+    assert not torch.equal(other.kept(), first.kept())
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """Random weights of a small network, with its classifier, in a file."""
-    torch.manual_seed(3)
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_file(timm.create_model("test_resnet").state_dict(), path)
-    return path
+def test_kernel_distance_by_hand():
+    """Under (u · v / 2 + 1)³ of (0, 0), (2, 0) and (0, 2), (0, 4): within 1; across 1, 1, 1, 1. And with (2, 2)."""
+    a, b = torch.tensor([[0.0, 0.0], [2.0, 0.0]]), torch.tensor([[0.0, 2.0], [0.0, 4.0]])
+    assert kernel_distance(a, b) == 1 + (2 * 4 / 2 + 1) ** 3 - 2 * 1
+    c = torch.tensor([[2.0, 2.0], [0.0, 0.0], [0.0, 0.0]])
+    assert kernel_distance(a, c) == pytest.approx(1 + 1 - 2 * (5 * 1 + 27) / 6)
 
 
-def test_a_timm_model_with_weights_of_a_file(weights):
-    features = timm_features("test_resnet", weights=str(weights))
-    assert features.name.startswith("test_resnet, weights of tiny.safetensors (sha256 ")
-    torch.manual_seed(3)
-    whole = timm.create_model("test_resnet").eval()
-    wants = timm.data.resolve_model_data_config(whole)
-    frames = torch.rand(2, 3, *wants["input_size"][1:]) * 2 - 1
-    mean, std = (torch.tensor(wants[name]).view(3, 1, 1) for name in ("mean", "std"))
-    with torch.no_grad():
-        expected = whole.forward_head(whole.forward_features((frames / 2 + 0.5 - mean) / std), pre_logits=True)
-    torch.testing.assert_close(features(frames), expected)
-
-
-def test_weights_that_cannot_be_used(weights, tmp_path):
-    with pytest.raises(ValueError, match="features: expected the name of a timm model, got 'resnet10x'. Did you mean"):
-        timm_features("resnet10x")
-    with pytest.raises(ValueError, match="feature_weights: expected 'hub', or the path .* which is no file"):
-        timm_features("test_resnet", weights=str(tmp_path / "none.pth"))
-    with pytest.raises(ValueError, match="expected weights of that network, got .*: unexpected layer3.0.*more"):
-        timm_features("resnet10t", weights=str(weights))
-    (tmp_path / "text.pth").write_text("text")
-    with pytest.raises(ValueError, match="feature_weights: expected a file of tensors by name, got .*cannot be read"):
-        timm_features("test_resnet", weights=str(tmp_path / "text.pth"))
+def test_kernels_are_summed_over_more_features_than_a_block_holds():
+    a = torch.zeros(1500, 1)
+    a[0] = 1
+    b = torch.ones(1001, 1)
+    within_a = 1  # no two of them are 1
+    assert kernel_distance(a, b) == pytest.approx(within_a + 8 - 2 * (1499 * 1 + 8) / 1500)
 
 
 def test_refusals():
@@ -155,5 +140,9 @@ def test_refusals():
         frechet_distance(moments(torch.zeros(1, 3)), moments(torch.zeros(2, 3)))
     with pytest.raises(ValueError, match="features of one size, got 3 and 2"):
         frechet_distance(moments(torch.zeros(2, 3)), moments(torch.zeros(2, 2)))
-    with pytest.raises(ValueError, match=r"a and b: expected \(2 or more, d\) each"):
-        kernel_distance(torch.zeros(1, 3), torch.zeros(2, 3))
+    good = torch.zeros(2, 3)
+    for wrong in (good[:1], good[:, :2], good[0], good[None]):
+        for a, b in ((wrong, good), (good, wrong)):
+            with pytest.raises(ValueError, match=r"a and b: expected \(2 or more, d\) each"):
+                kernel_distance(a, b)
+    assert kernel_distance(good, good) == 0

@@ -1,10 +1,15 @@
 """Flow, its consistency, and what is measured along it: against known motion."""
 
+from dataclasses import replace
+from itertools import pairwise
+
+import cv2
 import numpy as np
 import pytest
 import torch
 
-from vtrans.data import Motion, frames_to_tensor, worlds
+from vtrans.data import Motion, frames_to_tensor, tensor_to_frames, worlds
+from vtrans.data.colours import luma
 from vtrans.evaluation import estimate_flow, estimate_motion, flicker, flow_difference, sharpness, warp, warping_error
 from vtrans.evaluation.flow import inconsistent
 
@@ -63,6 +68,74 @@ def test_consistency_by_hand():
     assert not inconsistent(0 * forward, np.full_like(forward, just / np.sqrt(2))).any()
 
 
+def test_a_point_is_lost_where_it_leaves_the_picture():
+    """Pixels reach half a pixel beyond their centres: four columns from -0.5 to 3.5, three rows to 2.5."""
+    ways = np.zeros((5, 2, 3, 4), np.float32)
+    for step, (right, down) in enumerate([(0.5, 0.5), (0.51, 0), (-0.51, 0), (0, 0.51), (0, -0.51)]):
+        ways[step, 0], ways[step, 1] = right, down
+    lost = inconsistent(ways, -ways)
+    expected = np.zeros((5, 3, 4), bool)
+    expected[1, :, 3] = expected[2, :, 0] = expected[3, 2] = expected[4, 0] = True
+    np.testing.assert_array_equal(lost, expected)
+    np.testing.assert_array_equal(inconsistent(-ways[:1], ways[:1]), expected[:1])
+
+
+@pytest.mark.parametrize(
+    ("there", "back", "lost"), [(4, -4.9, False), (4, -5, True), (2, -2.75, False), (2, -2.8, True)]
+)
+def test_how_far_flow_may_miss_its_start(there, back, lost):
+    """Squared at most 0.01 · (there² + back²) + 0.5: 0.81 of 0.9001, 1 of 0.91, 0.5625 of 0.6156, 0.64 of 0.6184."""
+    forward, backward = np.zeros((2, 1, 2, 9, 12), np.float32)
+    for axis in (0, 1):
+        forward[:], backward[:] = 0, 0
+        forward[:, axis], backward[:, axis] = there, back
+        assert (inconsistent(forward, backward)[0, :4, :4] == lost).all()
+
+
+def test_both_flows_have_one_shape():
+    still = np.zeros((1, 2, 4, 4), np.float32)
+    with pytest.raises(
+        ValueError, match=r"forward and backward: expected one shape, got \(1, 2, 4, 4\) and \(0, 2, 4, 4\)"
+    ):
+        inconsistent(still, still[:0])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_flow_is_dis_from_no_motion_on_grey_values(channels):
+    """OpenCV's, with its medium preset, on the 8-bit frames."""
+    frames = torch.rand(3, channels, 24, 32) * 2 - 1
+    levels = tensor_to_frames(frames)
+    greys = (luma(levels) if channels == 3 else levels)[..., 0]
+    found = estimate_flow(frames)
+    for step, (a, b) in enumerate(pairwise(greys)):
+        medium = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        np.testing.assert_array_equal(
+            found[step].transpose(1, 2, 0), medium.calc(a, b, np.zeros((24, 32, 2), np.float32))
+        )
+
+
+def test_estimated_motion_forgets_where_flow_back_does_not_agree():
+    frames = moving(2)
+    motion = estimate_motion(frames)
+    back = np.stack([estimate_flow(frames[[step + 1, step]])[0] for step in (0, 1)])
+    np.testing.assert_array_equal(motion.flow, estimate_flow(frames))
+    np.testing.assert_array_equal(motion.occluded, inconsistent(motion.flow, back))
+    assert motion.occluded[:, 8:-8, 8:-8].mean() < 0.05 < motion.occluded[:, :, -2:].mean()
+
+
+def test_warping_stays_in_the_precision_of_the_frames():
+    flow = np.zeros((1, 2, 3, 4), np.float32)
+    assert warp(torch.zeros(1, 1, 3, 4, dtype=torch.float64), flow).dtype == torch.float64
+
+
+def test_a_line_of_pixels_warps_along_itself():
+    line = torch.arange(4.0).view(1, 1, 1, 4)
+    flow = np.zeros((1, 2, 1, 4), np.float32)
+    flow[:, 0] = 1
+    assert warp(line, flow).flatten().tolist() == [1, 2, 3, 3]
+    assert warp(line.mT, flow[:, ::-1].transpose(0, 1, 3, 2).copy()).flatten().tolist() == [1, 2, 3, 3]
+
+
 def test_warping_samples_where_flow_leads():
     frames = torch.arange(12.0).view(1, 1, 3, 4)
     flow = np.zeros((1, 2, 3, 4), np.float32)
@@ -117,6 +190,42 @@ def test_flow_difference_is_the_mean_length():
         flow_difference(a, b[:1])
 
 
+def test_sharpness_by_hand():
+    """Of each pixel of the upper left 2x2: the differences to the right and down, of the mean channel."""
+    grey = torch.tensor([[0.0, 3.0, 4.0], [4.0, 3.0, 3.0], [0.0, 5.0, 0.0]]) / 10
+    lengths = [np.hypot(3, 4), np.hypot(1, 0), np.hypot(-1, -4), np.hypot(0, 2)]
+    colours = torch.stack([grey - 0.1, grey, grey + 0.1])
+    found = sharpness(torch.stack([colours, colours / 2]))
+    assert found.tolist() == pytest.approx([np.mean(lengths) / 10, np.mean(lengths) / 20])
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 1, 4), (1, 3, 4, 1)])
+def test_sharpness_needs_two_pixels_each_way(shape):
+    with pytest.raises(ValueError, match="frames: expected at least 2x2 pixels, got shape"):
+        sharpness(torch.zeros(shape))
+    assert sharpness(torch.zeros(1, 3, 2, 2)).tolist() == [0]
+
+
+@pytest.mark.parametrize("measure", [flicker, sharpness, lambda frames: warping_error(frames, STILL)])
+def test_frames_have_four_axes(measure):
+    with pytest.raises(ValueError, match=r"frames: expected \(time, channel, height, width\), got shape \(3, 4, 4\)"):
+        measure(torch.zeros(3, 4, 4))
+
+
+STILL = Motion(np.zeros((1, 2, 4, 4), np.float32), np.zeros((1, 4, 4), bool))
+
+
+def test_warping_error_by_hand():
+    """Of two pixels that are seen one changes by 0.5 in a channel of two, the other one by 0.25 in both."""
+    frames = torch.zeros(2, 2, 4, 4)
+    frames[1, 0, 0, 0], frames[1, :, 0, 1], frames[1, :, 1] = 0.5, 0.25, 1
+    occluded = np.ones((1, 4, 4), bool)
+    occluded[0, 0, :2] = False
+    assert warping_error(frames, replace(STILL, occluded=occluded)).tolist() == [(0.25 + 0.25) / 2]
+    with pytest.raises(ValueError, match=r"occluded: expected \(1, 4, 4\), got \(1, 4, 3\)"):
+        warping_error(frames, replace(STILL, occluded=occluded[..., :3]))
+
+
 def test_blur_lowers_sharpness_and_noise_raises_it():
     frames = texture(32, 32)
     blurred = torch.nn.functional.avg_pool2d(frames, 5, stride=1, padding=2)
@@ -131,4 +240,6 @@ def test_flow_refuses_what_it_cannot_see(frames):
 
 
 def test_one_frame_has_no_flow():
-    assert estimate_flow(torch.zeros(1, 3, 16, 20)).shape == (0, 2, 16, 20)
+    none = estimate_flow(torch.zeros(1, 3, 16, 20))
+    assert none.shape == (0, 2, 16, 20) and none.dtype == np.float32
+    assert estimate_motion(torch.zeros(1, 3, 16, 20)).occluded.shape == (0, 16, 20)

@@ -53,6 +53,25 @@ def test_clips_of_any_leading_axes(score, frames):
         score(a, b[:1])
 
 
-def test_ssim_needs_a_window():
-    with pytest.raises(ValueError, match="at least 11x11"):
-        ssim(torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 8))
+def test_by_hand():
+    """Differences of 0.2 in one of two frames, 0.02 in the other: 20 and 40 dB. Brightness 0.5 against 0 has the SSIM
+    (2 · 0.5 · 0 + 0.01²) / (0.5² + 0² + 0.01²)."""
+    clean, off = torch.zeros(2, 3, 11, 11), torch.tensor([0.2, -0.02]).view(2, 1, 1, 1).expand(-1, 3, 11, 11)
+    assert psnr(clean, off) == pytest.approx(30) and l1(clean, off) == pytest.approx(0.11)
+    assert ssim(clean, clean - 1) == pytest.approx(0.0001 / 0.2501)
+    assert l1(clean[0], off[0]) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("score", [psnr, ssim, l1])
+def test_scores_are_measured_in_double_precision_and_keep_no_graph(score, frames):
+    a, b = frames
+    assert score(a.requires_grad_(), b) == score(a.detach().double(), b.double())
+    for axes in ((16, 16), (16,)):
+        with pytest.raises(ValueError, match=r"one shape \(…, channel, height, width\), got \(16.*\) and \(16.*\)"):
+            score(torch.zeros(axes), torch.zeros(axes))
+
+
+@pytest.mark.parametrize(("height", "width"), [(10, 16), (16, 10)])
+def test_ssim_needs_a_window(height, width):
+    with pytest.raises(ValueError, match=rf"at least 11x11 pixels, got \({height}, {width}\)"):
+        ssim(torch.zeros(1, 3, height, width), torch.zeros(1, 3, height, width))

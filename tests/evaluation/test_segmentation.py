@@ -74,7 +74,21 @@ def test_it_agrees_with_torchmetrics():
 def test_refusals():
     with pytest.raises(ValueError, match=r"predicted and truth: expected one shape, got \(2,\) and \(3,\)"):
         confusion([0, 0], [0, 0, 0])
-    with pytest.raises(ValueError, match="predicted: expected classes 0 to 2, got 3"):
-        confusion([3], [0])
-    with pytest.raises(ValueError, match="truth: expected at least one pixel of a class, got none"):
-        Confusion(PALETTE).mean_iou()
+    for index in (3, 255):
+        with pytest.raises(ValueError, match=f"predicted: expected classes 0 to 2, got {index}"):
+            confusion([0, index], [0, 0])
+    with pytest.raises(ValueError, match="truth: expected classes 0 to 2, got 3"):
+        confusion([0, 0], [255, 3])
+    assert confusion([255, 2], [255, 2]).counts.sum() == 1 and not confusion([], []).counts.any()
+    for number in (Confusion.mean_iou, Confusion.class_accuracy, Confusion.pixel_accuracy, Confusion.iou):
+        with pytest.raises(ValueError, match="truth: expected at least one pixel of a class, got none"):
+            number(Confusion(PALETTE))
+
+
+def test_a_large_palette_and_more_pixels_than_32_bits_count():
+    many = Palette([str(i) for i in range(200)], [(i, 0, 0) for i in range(200)])
+    made = Confusion(many)
+    made.add(predicted=np.array([199, 3], np.uint8), truth=np.array([198, 199], np.uint8))
+    assert (
+        made.counts.dtype == np.int64 and made.counts[198, 199] == made.counts[199, 3] == 1 and made.counts.sum() == 2
+    )

@@ -1,13 +1,10 @@
-"""What is shown of a model."""
+"""What a model makes of a clip: brought back, or predicted."""
 
 import pytest
 import torch
-from PIL import Image
 
 import vtrans
-from vtrans.data import tensor_to_frames
-from vtrans.evaluation import recycled
-from vtrans.evaluation.pictures import side_by_side, write_strip
+from vtrans.evaluation import predicted, recycled
 from vtrans.networks.modes import evaluating
 
 
@@ -44,19 +41,44 @@ def test_recycled_leaves_every_module_in_its_mode_and_keeps_no_graph():
     assert not frames.requires_grad
 
 
+@pytest.mark.parametrize("domain", ["x", "y"])
+def test_what_comes_back_is_named_for_its_way(domain):
+    """With a generator that halves frames and one that negates them, and predictors that repeat the last one."""
+    here, there = domain.upper(), "Y" if domain == "x" else "X"
+    made = vtrans.build(
+        "recurrent_gan",
+        generator=("resnet", {"blocks": 1, "width": 4}),
+        predictor="last_frame",
+        discriminator=("n_layers", {"layers": 1, "width": 4}),
+    )
+    made.networks.update({f"G_{there}": Scale(0.5), f"G_{here}": Scale(-1.0)})
+    clip = torch.rand(4, 3, 16, 16) * 2 - 1
+    label, first, frames = recycled(made, clip, domain)
+    assert (label, first) == (f"G_{here}(P_{there}(G_{there}({domain})))", 1) and not frames[0].any()
+    torch.testing.assert_close(frames[1:], -clip[:-1] / 2)
+    first, frames = predicted(made, clip, domain)
+    assert first == 1 and not frames[0].any() and torch.equal(frames[1:], clip[:-1])
+    for name in ("P_X", "P_Y"):
+        del made.networks[name]
+    label, first, frames = recycled(made, clip, domain)
+    assert (label, first) == (f"G_{here}(G_{there}({domain}))", 0)
+    torch.testing.assert_close(frames, -clip / 2)
+
+
+class Scale(torch.nn.Module):
+    """Multiplies frames."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, frames):
+        return frames * self.factor
+
+
 def test_modes_come_back_after_an_error():
     network = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Dropout().eval())
     with pytest.raises(ZeroDivisionError), evaluating(network):
         assert not any(part.training for part in network.modules())
         raise ZeroDivisionError
     assert [part.training for part in network.modules()] == [True, True, False]
-
-
-def test_strips_and_videos_have_the_size_announced(tmp_path):
-    clip = tensor_to_frames(torch.rand(5, 3, 16, 24) * 2 - 1)
-    write_strip({"x": clip, "G_Y(x)": clip[..., :1]}, tmp_path / "strip.png", columns=3, side=32)
-    with Image.open(tmp_path / "strip.png") as picture:
-        assert picture.height == 2 * (32 + 2) and picture.width > 3 * 48
-    frames = list(side_by_side({"x": clip, "y": clip}, side=32))
-    assert len(frames) == 5
-    assert frames[0].shape == (52, 98, 3)

@@ -59,6 +59,11 @@ class EvaluationData:
         """The frames of a domain, if there are any."""
         return self.x if domain == "x" else self.y
 
+    def sequences(self, domain: str) -> tuple[Sequence, ...]:
+        """The sequences of a domain; none where it has no frames."""
+        source = self.of(domain)
+        return () if source is None else source.sequences
+
     def size_of(self, sequence: Sequence) -> tuple[int, int]:
         """Height and width that frames of a sequence are loaded at."""
         return self.size or (sequence.height, sequence.width)

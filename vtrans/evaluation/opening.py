@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from vtrans.data import FrameSource, split
+from vtrans.data.checks import whole
 from vtrans.data.opening import (
     DOMAINS,
     PUBLISHED,
@@ -72,9 +73,9 @@ def open_data(
         FileNotFoundError: There is nothing at a path.
         ValueError: Nothing is held out, files cannot be read, or pairs do not fit together.
     """
-    for argument, value, least in (("clips", clips, 1), ("length", length, 2 if settings.world else 1)):
-        if value is not None and value < least:
-            raise ValueError(refusal(argument, allowed=f"a whole number of at least {least}", got=value))
+    for argument, value in (("clips", clips), ("length", length)):
+        if value is not None:
+            whole(argument, value, least=1)
     if settings.world is not None:
         world = world_of(resolved(settings), seed)
         return world_data(settings.world, world, clips=clips or WORLD_PAIRS, length=length or WORLD_PAIR_LENGTH)
@@ -85,10 +86,10 @@ def open_data(
     else:
         settings = _with_labels(settings, labels)
         sources = _opened(settings, trained_on)
-    if clips is not None:
-        sources = {
-            domain: FrameSource(source.sequences[:clips], name=source.name) for domain, source in sources.items()
-        }
+    sources = {
+        domain: FrameSource(source.sequences[:clips], name=source.name, skipped=source.skipped)
+        for domain, source in sources.items()
+    }
     pairs = paired or settings.paired or settings.edges_of is not None
     return EvaluationData(
         x=sources.get("x"),

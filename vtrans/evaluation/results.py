@@ -74,10 +74,7 @@ class Evaluation:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data that JSON can hold; a number that is not finite is null, and a note says why."""
-        values = [
-            asdict(v) | {"value": _finite(v.value), "sequences": [_finite(number) for number in v.sequences]}
-            for v in self.values
-        ]
+        values = [_plain(value) for value in self.values]
         parts = {"settings": self.settings, "values": values, "left_out": self.left_out, "notes": list(self.notes)}
         return {"format": FORMAT, **parts}
 
@@ -117,10 +114,10 @@ class Evaluation:
         """A row for each number, with what it was measured on."""
         rows = io.StringIO()
         columns = ("metric", "to", "value", "better", "unit", "count", "counted", "features")
-        facts = {name: self.settings.get(name, "") for name in ("run", "vtrans", "paired")}
+        facts = {name: self.settings.get(name) for name in ("run", "vtrans", "paired")}
         for domain in ("x", "y"):
             source = self.settings.get(domain, {})
-            facts |= {domain: source.get("name", ""), f"sizes_{domain}": " ".join(source.get("sizes", []))}
+            facts |= {domain: source.get("name"), f"sizes_{domain}": " ".join(source.get("sizes", []))}
         writer = csv.writer(rows, lineterminator="\n")
         writer.writerow([*columns, *facts])
         writer.writerows([*(getattr(value, column) for column in columns), *facts.values()] for value in self.values)
@@ -160,6 +157,12 @@ def check_output(folder: Path, *, overwrite: bool) -> None:
     if there and not overwrite:
         fix = "Pass another --out, or --overwrite to replace it"
         raise FileExistsError(refusal("out", allowed="a folder without an evaluation", got=str(there[0]), fix=fix))
+
+
+def _plain(value: Value) -> dict[str, Any]:
+    parts = None if value.parts is None else {name: _finite(number) for name, number in value.parts.items()}
+    sequences = [_finite(number) for number in value.sequences]
+    return asdict(value) | {"value": _finite(value.value), "parts": parts, "sequences": sequences}
 
 
 def _finite(number: float) -> float | None:

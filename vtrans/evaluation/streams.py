@@ -32,10 +32,9 @@ def given(model: TranslationModel, data: EvaluationData, to: str, features: Feat
         features: The feature network, if there is one.
     """
     start = _other(to)
-    source = data.of(start)
-    sequences = [] if source is None else source.sequences
-    side = min((min(data.size_of(sequence)) for sequence in sequences), default=0)
-    longest = max((data.count(sequence) for sequence in sequences), default=0)
+    sequences = data.sequences(start)
+    side = min(min(data.size_of(sequence)) for sequence in sequences)
+    longest = max(data.count(sequence) for sequence in sequences)
     missing: dict[str, str] = {}
     if not data.paired:
         missing["truth"] = "the true translation is not known (paired says that frames are pairs)"
@@ -52,12 +51,11 @@ def given(model: TranslationModel, data: EvaluationData, to: str, features: Feat
     if start not in model.targets:
         missing |= dict.fromkeys(("back", "recycled"), f"nothing is translated into {start.upper()}")
     for stream, predictor in _predictors(start).items():
-        past = _past(model, predictor) or 1
         if stream in missing:
             continue
         if predictor not in model.networks:
             missing[stream] = f"the model has no {predictor}"
-        elif longest <= past:
+        elif longest <= (past := _past(model, predictor) or 1):
             missing[stream] = f"no sequence has more than the {past} frames that {predictor} reads"
     return Given(missing, side, longest)
 
@@ -128,11 +126,10 @@ def translated(
         rounded: Whether translations are rounded to 8 bits, as they are where they are stored.
     """
     device, start = next(model.parameters()).device, _other(to)
-    source, real = data.of(start), data.of(to)
-    for number, sequence in enumerate([] if source is None else source.sequences):
+    for number, sequence in enumerate(data.sequences(start)):
         shown = {"source": sequence}
-        if data.paired and real is not None:
-            shown["truth"] = real.sequences[number]
+        if data.paired:
+            shown["truth"] = data.sequences(to)[number]
         if "swapped" in needs:
             shown["swapped"] = data.swapped[to].sequences[number]
         predictions = _Predictions(model, start, needs)
@@ -165,8 +162,7 @@ def real_frames(
         device: Where features are computed.
         features: The feature network, if there is one.
     """
-    source = data.of(to)
-    for sequence in [] if source is None else source.sequences:
+    for sequence in data.sequences(to):
         for frames, fresh in stretches(data.frames(sequence), batch_of(device, *data.size_of(sequence)), 1):
             yield Chunk({"real": frames_to_tensor(np.stack(frames))}, fresh, network=features)
 
@@ -187,8 +183,6 @@ def _predictors(start: str) -> dict[str, str]:
 
 def _past(model: TranslationModel, predictor: str) -> int | None:
     """How many frames a predictor reads; None for all."""
-    if predictor not in model.networks:
-        return 1
     context = getattr(model.networks[predictor], "context", None)
     return None if context is None else int(context)
 

@@ -90,7 +90,7 @@ class OfLabels(Metric):
         if not self._sequences:
             raise ValueError(refusal("frames", allowed="at least one frame to measure", got="none"))
         whole = Confusion(self._sequences[0].palette)
-        whole.counts = sum((each.counts for each in self._sequences), whole.counts)
+        whole.counts = np.sum([each.counts for each in self._sequences], axis=0)
         each = tuple(self._share(one) if one.counts.any() else math.nan for one in self._sequences)
         return Measured(self._share(whole), self._frames, each, whole.iou() if self._of == "mean_iou" else None)
 
